@@ -1,0 +1,179 @@
+"""edgemcu.toml: what a project is made of. One table per step; every key has a default but few."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from edgemcu.errors import ProjectError
+from edgemcu.preprocessing import Colour, Fit, Preprocessing
+from edgemcu.schema import Table, check, read_toml
+
+PROJECT_FILE = "edgemcu.toml"
+
+Architecture = Literal["mobilenet_v1", "mobilenet_v2", "resnet8", "ds_cnn"]
+Runtime = Literal["compiled", "tflm"]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$"
+
+
+class ProjectTable(Table):
+    """[project]"""
+
+    name: str = Field(default="classifier", pattern=NAME_PATTERN)
+
+
+class DatasetTable(Table):
+    """[dataset]: `source` is "cifar10", "fashion-mnist", or a folder of class folders."""
+
+    source: str = Field(min_length=1)
+    classes: tuple[str, ...] | None = None
+    test_fraction: float = Field(default=0.2, ge=0.05, le=0.5)
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if classes is not None and (len(classes) < 2 or len(set(classes)) != len(classes)):
+            raise ValueError("name at least two different classes")
+        return classes
+
+
+class PreprocessingTable(Table):
+    """[preprocessing]: how a photo becomes the network's input."""
+
+    size: int = Field(default=32, ge=24, le=224)
+    colour: Colour = "rgb"
+    fit: Fit = "crop"
+
+
+class ModelTable(Table):
+    """[model]"""
+
+    architecture: Architecture = "mobilenet_v1"
+    width: float = Field(default=0.5, ge=0.05, le=2.0)
+
+
+class TrainingTable(Table):
+    """[training]: a preset, and whatever of it is to be different."""
+
+    preset: str = "demo"
+    epochs: int | None = Field(default=None, ge=1, le=10_000)
+    batch_size: int | None = Field(default=None, ge=1, le=4096)
+    learning_rate: float | None = Field(default=None, gt=0, le=10)
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0, le=1)
+    validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
+    patience: int | None = Field(default=None, ge=1)
+    class_weights: bool | None = None
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    init: str | None = None
+
+
+class QuantizationTable(Table):
+    """[quantization]"""
+
+    calibration_images: int = Field(default=500, ge=10, le=20_000)
+
+
+class FirmwareTable(Table):
+    """[firmware]"""
+
+    board: str = "stm32f405"
+    runtime: Runtime = "compiled"
+
+
+class TflmTable(Table):
+    """[tflm]: where PlatformIO gets TensorFlow Lite Micro from, when not from its default."""
+
+    library: str | None = None
+
+
+class RunTable(Table):
+    """[run]: how many test photos are sent to the device."""
+
+    images: int = Field(default=200, ge=1)
+
+
+class ProjectFile(Table):
+    """The whole of edgemcu.toml."""
+
+    project: ProjectTable = ProjectTable()
+    dataset: DatasetTable
+    preprocessing: PreprocessingTable = PreprocessingTable()
+    model: ModelTable = ModelTable()
+    training: TrainingTable = TrainingTable()
+    quantization: QuantizationTable = QuantizationTable()
+    firmware: FirmwareTable = FirmwareTable()
+    tflm: TflmTable = TflmTable()
+    run: RunTable = RunTable()
+
+    @model_validator(mode="after")
+    def _grey_source(self) -> ProjectFile:
+        if self.dataset.source == "fashion-mnist" and self.preprocessing.colour != "grey":
+            raise ValueError('fashion-mnist is grey: set preprocessing.colour = "grey"')
+        return self
+
+
+@dataclass(frozen=True)
+class Project:
+    """A loaded project: its settings and where things are.
+
+    Attributes:
+        directory: the folder that holds edgemcu.toml.
+        file: the checked settings.
+    """
+
+    directory: Path
+    file: ProjectFile
+
+    @property
+    def name(self) -> str:
+        return self.file.project.name
+
+    @property
+    def build(self) -> Path:
+        return self.directory / "build"
+
+    @property
+    def slug(self) -> str:
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        table = self.file.preprocessing
+        return Preprocessing(
+            height=table.size, width=table.size, colour=table.colour, fit=table.fit
+        )
+
+    @property
+    def dataset_source(self) -> str:
+        """A built-in source's name, or the absolute path of a folder of photos."""
+        source = self.file.dataset.source
+        if source in BUILT_IN_SOURCES:
+            return source
+        return str((self.directory / Path(source).expanduser()).resolve())
+
+
+BUILT_IN_SOURCES = ("cifar10", "fashion-mnist")
+
+
+def load_project(path: Path | str = ".") -> Project:
+    """Read a project from its folder or its edgemcu.toml.
+
+    Raises:
+        ProjectError: no such file, not TOML, an unknown key, or a value out of range.
+    """
+    location = Path(path)
+    file = location / PROJECT_FILE if location.is_dir() else location
+    if not file.is_file():
+        raise ProjectError(
+            f"there is no {PROJECT_FILE} here",
+            where=str(location),
+            hint="create one with `edgemcu init DIRECTORY`, or point at one with --project",
+        )
+    settings = check(ProjectFile, read_toml(file, ProjectError), file, ProjectError)
+    return Project(directory=file.resolve().parent, file=settings)
