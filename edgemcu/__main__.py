@@ -1,0 +1,3 @@
+from edgemcu.cli.main import main
+
+main()
