@@ -1,0 +1,68 @@
+"""Verbs about the network: train, quantize and inspect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgemcu.cli.verb import examples, force_option, project_option, verb
+
+
+def _show_training(result: Any) -> None:
+    from edgemcu.cli import show
+
+    show.training(result)
+
+
+def _show_quantization(result: Any) -> None:
+    from edgemcu.cli import show
+
+    show.quantization(result)
+
+
+def _show_inspection(result: Any) -> None:
+    from edgemcu.cli import show
+
+    show.inspection(result)
+
+
+@click.command(epilog=examples("edgemcu train", "edgemcu train --project my-project --force"))
+@project_option
+@force_option
+@verb(_show_training)
+def train(project_path: Path, force: bool, console: Any) -> Any:
+    """Train the network; continues where an interrupted training stopped."""
+    from edgemcu.project import load_project
+    from edgemcu.steps.train import train_model
+
+    return train_model(load_project(project_path), console=console, force=force)
+
+
+@click.command(epilog=examples("edgemcu quantize", "edgemcu quantize --json"))
+@project_option
+@force_option
+@verb(_show_quantization)
+def quantize(project_path: Path, force: bool, console: Any) -> Any:
+    """Turn the trained network into a full int8 .tflite, and say what that cost in accuracy."""
+    from edgemcu.project import load_project
+    from edgemcu.steps.quantize import quantize_model
+
+    return quantize_model(load_project(project_path), console=console, force=force)
+
+
+@click.command(
+    epilog=examples(
+        "edgemcu inspect build/quantize/model.tflite",
+        "edgemcu inspect downloaded.tflite --board stm32f405 --json",
+    )
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", "boards", multiple=True, help="Only these boards; may be repeated.")
+@verb(_show_inspection)
+def inspect(model: Path, boards: tuple[str, ...], console: Any) -> Any:
+    """Any int8 .tflite: layers, MACs, RAM and flash per runtime and board, what is unsupported."""
+    from edgemcu.steps.inspect import inspect_model
+
+    return inspect_model(model, boards=boards or None)

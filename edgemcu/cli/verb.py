@@ -1,0 +1,88 @@
+"""What all verbs share: --json, --quiet, --project, and errors that are messages."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edgemcu.errors import EdgemcuError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXIT_ERROR = 1
+EXIT_INTERRUPTED = 130
+
+
+def examples(*lines: str) -> str:
+    """An epilog with commands to try, kept as they are by click."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def verb(show: Callable[[Any], None]) -> Callable[[F], F]:
+    """Turn a function that returns a result into a verb.
+
+    The function is called with `console` added. Its result must have `to_json()`; it is shown by
+    `show`, or printed as one JSON document with --json. Errors of edgemcu become a message on
+    stderr (with --json also a document on stdout) and exit code 1.
+    """
+
+    def decorate(function: F) -> F:
+        @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+        @click.option("-q", "--quiet", is_flag=True, help="No progress, only warnings and results.")
+        @functools.wraps(function)
+        def run(*args: Any, as_json: bool, quiet: bool, **options: Any) -> None:
+            from edgemcu.cli.terminal import make_console
+
+            try:
+                result = function(*args, console=make_console(quiet=quiet), **options)
+            except EdgemcuError as error:
+                _fail(error, as_json)
+            except KeyboardInterrupt:
+                click.echo("\ninterrupted; finished steps are kept", err=True)
+                sys.exit(EXIT_INTERRUPTED)
+            else:
+                if as_json:
+                    click.echo(json.dumps(result.to_json(), indent=2))
+                else:
+                    show(result)
+                sys.exit(getattr(result, "exit_code", 0))
+
+        return run  # type: ignore[return-value]
+
+    return decorate
+
+
+def _fail(error: EdgemcuError, as_json: bool) -> None:
+    if as_json:
+        document = {
+            "error": {
+                "kind": type(error).__name__,
+                "message": error.message,
+                "where": error.where,
+                "hint": error.hint,
+            }
+        }
+        click.echo(json.dumps(document, indent=2))
+    headline = f"{error.where}: {error.message}" if error.where else error.message
+    click.echo(click.style("error: ", fg="red", bold=True) + headline, err=True)
+    if error.hint:
+        click.echo(click.style("hint: ", fg="cyan") + error.hint, err=True)
+    sys.exit(EXIT_ERROR)
+
+
+project_option = click.option(
+    "--project",
+    "project_path",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default="this folder",
+    help="The project: its folder or its edgemcu.toml.",
+)
+
+force_option = click.option("--force", is_flag=True, help="Do it again though nothing changed.")
