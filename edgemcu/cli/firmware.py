@@ -82,7 +82,7 @@ def _firmware_options(function: F) -> F:
 @verb(_show_project)
 def generate(project_path: Path, console: Any, **options: Any) -> Any:
     """Write a PlatformIO project for a board."""
-    from edgemcu.steps.firmware import firmware_request
+    from edgemcu.steps.request import firmware_request
     from edgemcu.steps.generate import generate_firmware
 
     force = options.pop("force")
@@ -101,7 +101,7 @@ def generate(project_path: Path, console: Any, **options: Any) -> Any:
 def build(project_path: Path, console: Any, **options: Any) -> Any:
     """Build a board's firmware with PlatformIO."""
     from edgemcu.steps.build import build_firmware
-    from edgemcu.steps.firmware import firmware_request
+    from edgemcu.steps.request import firmware_request
 
     force = options.pop("force")
     request = firmware_request(project_path, **options)
@@ -117,7 +117,9 @@ def build(project_path: Path, console: Any, **options: Any) -> Any:
     )
 )
 @_firmware_options
-@click.option("--images", type=click.IntRange(1), help="How many test photos. [project: run.images]")
+@click.option(
+    "--images", type=click.IntRange(1), help="How many test photos. [project: run.images]"
+)
 @click.option(
     "--inputs",
     metavar="random:N|FILE.npy",
@@ -128,7 +130,7 @@ def run(
     project_path: Path, images: int | None, inputs: str | None, console: Any, **options: Any
 ) -> Any:
     """Do all that is out of date, boot the firmware, and compare every output byte."""
-    from edgemcu.steps.firmware import firmware_request
+    from edgemcu.steps.request import firmware_request
     from edgemcu.steps.run import run_firmware
 
     force = options.pop("force")

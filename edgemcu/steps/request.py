@@ -1,0 +1,97 @@
+"""Which firmware is asked for: a model, a board, a runtime, and where its files go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from edgemcu.errors import ModelError
+from edgemcu.project import PROJECT_FILE, Project, Runtime, load_project
+
+DEFAULT_BOARD = "stm32f405"
+DEFAULT_RUNTIME: Runtime = "compiled"
+
+
+@dataclass(frozen=True)
+class FirmwareRequest:
+    """What generate, build and run work on.
+
+    Attributes:
+        project: None for a model that came without one.
+        model: the .tflite; for a project without --model the one that `quantize` writes.
+        own_model: whether `model` is what the project's own steps make.
+        board: a board's name, not yet looked up.
+        runtime: "compiled" or "tflm".
+        folder: holds `project/` (the PlatformIO project) and what build and run write beside it.
+    """
+
+    project: Project | None
+    model: Path
+    own_model: bool
+    board: str
+    runtime: Runtime
+    folder: Path
+
+    @property
+    def project_directory(self) -> Path | None:
+        """Where a user's own boards/ lie."""
+        return self.project.directory if self.project else None
+
+    @property
+    def tflm_library(self) -> str | None:
+        """The project's own source of TensorFlow Lite Micro, relative paths made absolute."""
+        library = self.project.file.tflm.library if self.project else None
+        if library is None or self.project is None or "://" in library:
+            return library
+        local = (self.project.directory / library).expanduser()
+        return f"symlink://{local.resolve()}" if local.is_dir() else library
+
+    def existing_model(self) -> Path:
+        """The model's path.
+
+        Raises:
+            ModelError: there is no such file.
+        """
+        if self.model.is_file():
+            return self.model
+        hint = (
+            "make it with `edgemcu train` and `edgemcu quantize`, or all at once with `edgemcu run`"
+            if self.own_model
+            else None
+        )
+        raise ModelError("there is no such model", where=str(self.model), hint=hint)
+
+
+def firmware_request(
+    project_path: Path,
+    *,
+    model: Path | None = None,
+    board: str | None = None,
+    runtime: str | None = None,
+    out: Path | None = None,
+) -> FirmwareRequest:
+    """Fill in what was not said from the project, if there is one.
+
+    Raises:
+        ProjectError: neither a model nor a project, or a project that cannot be read.
+    """
+    has_project = project_path.is_file() or (project_path / PROJECT_FILE).is_file()
+    project = load_project(project_path) if has_project or model is None else None
+    settings = project.file.firmware if project else None
+    chosen_board = board or (settings.board if settings else DEFAULT_BOARD)
+    chosen_runtime = cast(Runtime, runtime or (settings.runtime if settings else DEFAULT_RUNTIME))
+    variant = f"{chosen_board}-{chosen_runtime}"
+    if model is not None:
+        base = Path("build") / model.stem
+    else:
+        assert project is not None
+        base = project.build
+    return FirmwareRequest(
+        project=project,
+        model=model if model is not None else base / "quantize" / "model.tflite",
+        own_model=model is None,
+        board=chosen_board,
+        runtime=chosen_runtime,
+        folder=(out or base / variant).absolute(),
+    )
