@@ -51,6 +51,10 @@ class UnsupportedModelError(ModelError):
     """A valid model uses operators, types or options that edgemcu does not support."""
 
 
+class InputsError(EdgemcuError):
+    """What was given as --inputs does not fit the model."""
+
+
 class BoardError(EdgemcuError):
     """A board is unknown, or its data file breaks the schema."""
 

@@ -7,14 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemcu.errors import EdgemcuError
+from edgemcu.errors import InputsError
 from edgemcu.graph.ir import DType, Graph, OpKind, Quantization, Tensor
 
 MAX_INFERENCES = 1_000_000
-
-
-class InputsError(EdgemcuError):
-    """What was given as --inputs does not fit the model."""
 
 
 def make_inputs(graph: Graph, what: str, *, seed: int = 0) -> NDArray[np.uint8]:
