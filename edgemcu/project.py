@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -148,6 +149,19 @@ class Project:
         return Preprocessing(
             height=table.size, width=table.size, colour=table.colour, fit=table.fit
         )
+
+    def with_training(self, changes: Mapping[str, Any]) -> Project:
+        """The same project with other [training] keys, None meaning as it is.
+
+        Raises:
+            ProjectError: a value out of range.
+        """
+        table = self.file.training
+        wanted = {key: value for key, value in changes.items() if value is not None}
+        changed = check(
+            TrainingTable, table.model_dump() | wanted, Path("[training]"), ProjectError
+        )
+        return replace(self, file=self.file.model_copy(update={"training": changed}))
 
     @property
     def dataset_source(self) -> str:

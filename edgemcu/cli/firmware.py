@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgemcu.cli.verb import F, examples, force_option, project_option, verb
+from edgemcu.cli.verb import F, examples, force_option, project_option, training_options, verb
 
 
 def _show_project(result: Any) -> None:
@@ -82,8 +82,8 @@ def _firmware_options(function: F) -> F:
 @verb(_show_project)
 def generate(project_path: Path, console: Any, **options: Any) -> Any:
     """Write a PlatformIO project for a board."""
-    from edgemcu.steps.request import firmware_request
     from edgemcu.steps.generate import generate_firmware
+    from edgemcu.steps.request import firmware_request
 
     force = options.pop("force")
     request = firmware_request(project_path, **options)
@@ -125,24 +125,40 @@ def build(project_path: Path, console: Any, **options: Any) -> Any:
     metavar="random:N|FILE.npy",
     help="Inputs for a model without photos: N seeded random ones, or an int8 array (N, …).",
 )
+@training_options
 @verb(_show_run)
 def run(
-    project_path: Path, images: int | None, inputs: str | None, console: Any, **options: Any
+    project_path: Path,
+    images: int | None,
+    inputs: str | None,
+    training: dict[str, Any],
+    console: Any,
+    **options: Any,
 ) -> Any:
-    """Do all that is out of date, boot the firmware, and compare every output byte."""
+    """Do it all, and compare every output byte.
+
+    Trains, quantizes, generates and builds what is out of date, boots the firmware, sends it
+    photos, and compares its answers with TensorFlow Lite's.
+    """
     from edgemcu.steps.request import firmware_request
     from edgemcu.steps.run import run_firmware
 
     force = options.pop("force")
     request = firmware_request(project_path, **options)
-    return run_firmware(request, images=images, inputs=inputs, console=console, force=force)
+    return run_firmware(
+        request.with_training(training),
+        images=images,
+        inputs=inputs,
+        console=console,
+        force=force,
+    )
 
 
 @click.command(epilog=examples("edgemcu boards", "edgemcu boards --json"))
 @project_option
 @verb(_show_boards)
 def boards(project_path: Path, console: Any) -> Any:
-    """The boards that edgemcu knows, the project's own included."""
+    """List the boards, the project's own included."""
     from edgemcu.cli.show import BoardList
 
     return BoardList.load(project_path)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgemcu.cli.verb import examples, force_option, project_option, verb
+from edgemcu.cli.verb import examples, force_option, project_option, training_options, verb
 
 
 def _show_training(result: Any) -> None:
@@ -28,16 +28,28 @@ def _show_inspection(result: Any) -> None:
     show.inspection(result)
 
 
-@click.command(epilog=examples("edgemcu train", "edgemcu train --project my-project --force"))
+@click.command(
+    epilog=examples(
+        "edgemcu train",
+        "edgemcu train --preset long",
+        "edgemcu train --init zoo:cifar10-mobilenet-v1",
+    )
+)
 @project_option
+@training_options
 @force_option
 @verb(_show_training)
-def train(project_path: Path, force: bool, console: Any) -> Any:
-    """Train the network; continues where an interrupted training stopped."""
+def train(project_path: Path, training: dict[str, Any], force: bool, console: Any) -> Any:
+    """Train the network.
+
+    Continues where an interrupted training stopped. The test photos are looked at once, at the
+    end.
+    """
     from edgemcu.project import load_project
     from edgemcu.steps.train import train_model
 
-    return train_model(load_project(project_path), console=console, force=force)
+    project = load_project(project_path).with_training(training)
+    return train_model(project, console=console, force=force)
 
 
 @click.command(epilog=examples("edgemcu quantize", "edgemcu quantize --json"))
@@ -45,7 +57,10 @@ def train(project_path: Path, force: bool, console: Any) -> Any:
 @force_option
 @verb(_show_quantization)
 def quantize(project_path: Path, force: bool, console: Any) -> Any:
-    """Turn the trained network into a full int8 .tflite, and say what that cost in accuracy."""
+    """Quantize the network to full int8.
+
+    Says what that cost in accuracy, over the whole test set, under the reference kernels.
+    """
     from edgemcu.project import load_project
     from edgemcu.steps.quantize import quantize_model
 
@@ -62,7 +77,10 @@ def quantize(project_path: Path, force: bool, console: Any) -> Any:
 @click.option("--board", "boards", multiple=True, help="Only these boards; may be repeated.")
 @verb(_show_inspection)
 def inspect(model: Path, boards: tuple[str, ...], console: Any) -> Any:
-    """Any int8 .tflite: layers, MACs, RAM and flash per runtime and board, what is unsupported."""
+    """Look into any int8 .tflite.
+
+    Layers, MACs, RAM and flash per runtime and board, and what is unsupported.
+    """
     from edgemcu.steps.inspect import inspect_model
 
     return inspect_model(model, boards=boards or None)

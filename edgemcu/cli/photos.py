@@ -53,7 +53,7 @@ def init(
     board: str | None,
     console: Any,
 ) -> Any:
-    """Create a project: a folder with a commented edgemcu.toml."""
+    """Create a project with a commented edgemcu.toml."""
     import sys
 
     from edgemcu.steps.init import init_project
@@ -80,7 +80,10 @@ def init(
 @force_option
 @verb(_show_dataset)
 def dataset(project_path: Path, force: bool, console: Any) -> Any:
-    """Look at the photos: counts, sizes, broken files, duplicates, a contact sheet."""
+    """Look at the photos.
+
+    Counts, sizes, broken files, duplicates, and a contact sheet to look at.
+    """
     from edgemcu.project import load_project
     from edgemcu.steps.dataset import describe_dataset
 

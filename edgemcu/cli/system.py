@@ -18,7 +18,10 @@ def _show_diagnosis(diagnosis: Any) -> None:
 @click.command(epilog=examples("edgemcu doctor", "edgemcu doctor --json"))
 @verb(_show_diagnosis)
 def doctor(console: Any) -> Any:
-    """What is installed, what is missing, what it is for and how to get it."""
+    """Say what is installed and what is missing.
+
+    With what each thing is for and how to get it.
+    """
     from edgemcu.steps.doctor import diagnose
 
     return diagnose()

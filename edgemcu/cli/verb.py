@@ -86,3 +86,23 @@ project_option = click.option(
 )
 
 force_option = click.option("--force", is_flag=True, help="Do it again though nothing changed.")
+
+TRAINING_KEYS = ("preset", "epochs", "seed", "init")
+
+
+def training_options(function: F) -> F:
+    """--preset, --epochs, --seed and --init, passed on together as `training`."""
+
+    @functools.wraps(function)
+    def gather(*args: Any, **options: Any) -> Any:
+        training = {key: options.pop(key) for key in TRAINING_KEYS}
+        return function(*args, training=training, **options)
+
+    for option in (
+        click.option("--init", metavar="zoo:NAME|FILE", help="Start from trained weights."),
+        click.option("--seed", type=click.IntRange(0), help="Seed of the training."),
+        click.option("--epochs", type=click.IntRange(1), help="How long to train."),
+        click.option("--preset", help="A training recipe: demo, quick, long."),
+    ):
+        gather = option(gather)
+    return gather  # type: ignore[return-value]

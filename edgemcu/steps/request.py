@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from edgemcu.errors import ModelError
+from edgemcu.errors import ModelError, ProjectError
 from edgemcu.project import PROJECT_FILE, Project, Runtime, load_project
 
 DEFAULT_BOARD = "stm32f405"
@@ -46,6 +47,18 @@ class FirmwareRequest:
             return library
         local = (self.project.directory / library).expanduser()
         return f"symlink://{local.resolve()}" if local.is_dir() else library
+
+    def with_training(self, changes: Mapping[str, Any]) -> FirmwareRequest:
+        """The same request with other [training] keys, None meaning as the project has them.
+
+        Raises:
+            ProjectError: a value out of range, or no project to train in.
+        """
+        if all(value is None for value in changes.values()):
+            return self
+        if self.project is None or not self.own_model:
+            raise ProjectError("a model that was brought along is not trained here")
+        return replace(self, project=self.project.with_training(changes))
 
     def existing_model(self) -> Path:
         """The model's path.
