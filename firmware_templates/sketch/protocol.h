@@ -8,9 +8,6 @@
  *
  *   EDGEMCU_VERSION            "0.1.0"   the edgemcu that generated this firmware
  *   EDGEMCU_BOARD              "stm32f405"
- *   EDGEMCU_COUNTER_IS_TIME    1: counter_now() measures nanoseconds; 0: it counts instructions
- *   EDGEMCU_COUNTER_NUMERATOR  nanoseconds (or instructions) = ticks x numerator / denominator
- *   EDGEMCU_COUNTER_DENOMINATOR
  *   EDGEMCU_PIXEL_INPUT        1: uint8 pixels are accepted, through edgemcu_input_table; or 0
  *   EDGEMCU_CLASS_COUNT        0 where the model's outputs have no class names
  *   EDGEMCU_SCORE_ZERO_POINT   score = (int8 output - zero point) x scale
