@@ -14,7 +14,8 @@ void counter_init(void);
 /* Ticks since some moment, modulo 2^32: subtract two readings as uint32_t. */
 uint32_t counter_now(void);
 
-/* Ticks per second as the clock set-up left it; 0 where that is not known. */
+/* Ticks per second where the counter measures time. 0 where the firmware finds itself in an
+ * emulator, whose ticks follow instructions. */
 uint32_t counter_hz(void);
 
 #endif
