@@ -1,0 +1,159 @@
+"""Labelled photos as the rest of edgemcu sees them, wherever they came from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemcu.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Which photos.
+
+    Attributes:
+        source: "cifar10", "fashion-mnist", or the path of a folder of class folders.
+        classes: only these, in this order (the order of the network's outputs); None for all, in
+            the source's own order (a folder's: sorted by name).
+        test_fraction: the part of each class that is held back for the test, for a folder that
+            brings no test photos of its own.
+        seed: which photos those are; the same seed and photos give the same split anywhere.
+    """
+
+    source: str
+    classes: tuple[str, ...] | None = None
+    test_fraction: float = 0.2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Photos of the network's size, each with its class.
+
+    Attributes:
+        images: uint8, (N, H, W, C); may be a read-only memory map.
+        labels: int64, (N,), indices into `classes`.
+        classes: the classes' names.
+        ids: where each photo came from: its path inside the folder, or split and index.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def counts(self) -> tuple[int, ...]:
+        """How many photos each class has."""
+        return tuple(np.bincount(self.labels, minlength=len(self.classes)).tolist())
+
+    def take(self, indices: NDArray[np.integer[Any]] | Sequence[int]) -> LabelledImages:
+        """Only the photos at `indices`, in that order."""
+        rows = np.asarray(indices, dtype=np.int64)
+        return LabelledImages(
+            np.asarray(self.images[rows]),
+            self.labels[rows],
+            self.classes,
+            tuple(self.ids[row] for row in rows),
+        )
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a look at a folder of photos brought up. Paths are relative to the folder, sorted.
+
+    Attributes:
+        broken: photos that cannot be read.
+        unsupported: files that are not photos in a supported format.
+        duplicates: groups of files with the very same pixels; the first one is kept.
+        near_duplicates: groups of photos that show nearly the same (resized, recompressed,
+            slightly edited, burst shots); all are kept, on one side of the split.
+        conflicts: the same pixels under different classes; all of them are left out.
+        leaks: training photos left out, since the test folder has the same or nearly the same.
+        sizes: how often each width × height in pixels occurs among the readable photos.
+        grey: how many of the readable photos have no colour.
+        notes: what else a person should know, in sentences.
+    """
+
+    broken: tuple[Skipped, ...] = ()
+    unsupported: tuple[Skipped, ...] = ()
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    near_duplicates: tuple[tuple[str, ...], ...] = ()
+    conflicts: tuple[tuple[str, ...], ...] = ()
+    leaks: tuple[Skipped, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    grey: int = 0
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "sizes": dict(self.sizes)}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and test photos that share no photo, nor a near duplicate of one.
+
+    Attributes:
+        train, test: the two sides of the split.
+        digest: hex digest of what the data is: photos, classes and split, not of their size or
+            colour after preprocessing.
+        findings: what was noticed and left out.
+    """
+
+    train: LabelledImages
+    test: LabelledImages
+    digest: str
+    findings: Findings = Findings()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.train.classes
+
+
+def choose_classes(
+    available: Sequence[str], wanted: tuple[str, ...] | None, where: str
+) -> tuple[str, ...]:
+    """The classes that are asked for.
+
+    Raises:
+        DatasetError: one of them does not exist or is named twice, or fewer than two remain.
+    """
+    chosen = tuple(available) if wanted is None else wanted
+    for name in chosen:
+        if name not in available:
+            close = difflib.get_close_matches(name, available, n=1)
+            guess = f"; did you mean {close[0]!r}?" if close else ""
+            raise DatasetError(
+                f"there is no class {name!r}{guess}",
+                where=where,
+                hint=f"the classes are: {_listing(available)}",
+            )
+    if len(set(chosen)) != len(chosen):
+        raise DatasetError("a class is named twice", where=where)
+    if len(chosen) < 2:
+        found = f"only the class {chosen[0]!r}" if chosen else "no class"
+        raise DatasetError(
+            f"there is {found}, and a classifier needs at least two to tell apart", where=where
+        )
+    return chosen
+
+
+def _listing(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:20])
+    return f"{shown}, … ({len(names)} in all)" if len(names) > 20 else shown
