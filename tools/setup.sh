@@ -91,7 +91,7 @@ find_missing() {
     if [ "$level" = dev ]; then
         has clang || need clang
     fi
-    venv_works || can_make_venv "$python" || need python3-venv
+    $ready || venv_works || can_make_venv "$python" || need python3-venv
 }
 
 # --- System packages ---------------------------------------------------------------------------
@@ -107,11 +107,11 @@ apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lo
 
 say_what_to_run() {
     if has apt-get; then
-        # shellcheck disable=SC2086 # one package a word
-        set -- $missing
         say "setup: this needs system packages; run this line, then try again:"
         say ""
-        say "    sudo apt-get install --no-install-recommends $*"
+        sudo="sudo "
+        [ "$(id -u)" != 0 ] || sudo=
+        say "    ${sudo}apt-get update && ${sudo}apt-get install --no-install-recommends $missing"
     elif has brew; then
         say "setup: this needs programs that are not installed; run these lines, then try again:"
         say ""
@@ -169,7 +169,9 @@ install_edgemcu() {
     mv -- "$stamp.new" "$stamp"
 }
 
-python=$(find_python)
+ready=false
+is_set_up && ready=true
+$ready || python=$(find_python)
 find_missing
 [ -z "$missing" ] || install_missing
-is_set_up || install_edgemcu
+$ready || install_edgemcu
