@@ -21,6 +21,9 @@ from rich.progress import (
 from edgemcu.console import Console, ProgressBar
 
 
+PLAIN_WIDTH = 120
+
+
 class _Bar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
@@ -88,7 +91,8 @@ class TerminalConsole:
 
 def result_terminal() -> RichTerminal:
     """Where a verb's result goes: stdout, coloured only if that is a terminal."""
-    return RichTerminal(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return RichTerminal(file=sys.stdout, highlight=False, width=width)
 
 
 def make_console(*, quiet: bool) -> Console:
