@@ -1,4 +1,4 @@
-"""The network as edgemcu sees it after reading: tensors, operators, and nothing TensorFlow-specific.
+"""The network as edgemcu sees it after reading: tensors, operators, nothing of TensorFlow's.
 
 Activations are NHWC with a batch of 1. Tensors are referred to by index into `Graph.tensors`.
 A Graph that left the reader is checked: every index is in range, every shape is static and
