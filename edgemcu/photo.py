@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,17 @@ MAX_PIXELS = 100_000_000
 _EXIF_ORIENTATION = 0x0112
 
 
+@contextmanager
+def quiet_decoder() -> Iterator[None]:
+    """Silence Pillow's warnings: of odd EXIF, palettes and large pictures, all dealt with here.
+
+    Warning filters belong to the whole process: enter this once, around threads, not in them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
+
+
 def open_photo(path: Path) -> NDArray[np.uint8]:
     """Decode a JPEG, PNG, WebP or BMP file, upright, as its viewer would show it.
 
@@ -40,14 +53,11 @@ def open_photo(path: Path) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures, odd EXIF and palettes; the size is checked below.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise _unreadable(path, f"{image.width}×{image.height} pixels are too many")
-                orientation = _orientation(image)
-                return _upright(_to_array(image), orientation)
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _unreadable(path, f"{image.width}×{image.height} pixels are too many")
+            orientation = _orientation(image)
+            return _upright(_to_array(image), orientation)
     except DatasetError:
         raise
     except UnidentifiedImageError:

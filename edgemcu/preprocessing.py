@@ -124,9 +124,10 @@ def load_pixels(source: Path | str | NDArray[np.uint8], spec: Preprocessing) -> 
         DatasetError: the file is missing, damaged or not a photo.
     """
     if isinstance(source, (str, Path)):
-        from edgemcu.photo import open_photo
+        from edgemcu.photo import open_photo, quiet_decoder
 
-        return prepare_pixels(open_photo(Path(source)), spec)
+        with quiet_decoder():
+            return prepare_pixels(open_photo(Path(source)), spec)
     return prepare_pixels(source if source.ndim == 3 else source[:, :, None], spec)
 
 

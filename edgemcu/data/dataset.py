@@ -68,10 +68,11 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out, and why."""
+    """A file that was left out, why, and the class that it would have had."""
 
     path: str
     reason: str
+    label: str
 
 
 @dataclass(frozen=True)
