@@ -45,6 +45,14 @@ static void print_number(uint64_t value)
     serial_write((const uint8_t *)digits, format_number(digits, value));
 }
 
+/* Print hundredths as "1.07". */
+static void print_hundredths(uint64_t value)
+{
+    print_number(value / 100);
+    print(value % 100 < 10 ? ".0" : ".");
+    print_number(value % 100);
+}
+
 #if EDGEMCU_CLASS_COUNT > 0
 /* "cat 0.93  ": the class with the highest score; the first one of several. */
 static void print_class(void)
@@ -60,25 +68,28 @@ static void print_class(void)
     int64_t steps = scores[best] - (EDGEMCU_SCORE_ZERO_POINT);
     uint64_t size = (uint64_t)(steps < 0 ? -steps : steps) * EDGEMCU_SCORE_SCALE_Q30;
 
-    uint64_t hundredths = (size * 100 + (1u << 29)) >> 30;
 
     print(edgemcu_class_names[best]);
     print(steps < 0 ? " -" : " ");
-    print_number(hundredths / 100);
-    print(hundredths % 100 < 10 ? ".0" : ".");
-    print_number(hundredths % 100);
+    print_hundredths((size * 100 + (1u << 29)) >> 30);
     print("  ");
 }
 #endif
 
 static void print_result(void)
 {
+    uint32_t hz = counter_hz();
+
 #if EDGEMCU_CLASS_COUNT > 0
     print_class();
 #endif
-    /* Ticks are time on a chip and instructions in an emulator: only the host knows which. */
-    print_number(ticks);
-    print(" ticks  #");
+    if (hz != 0) {
+        print_hundredths((uint64_t)ticks * 100000u / hz);
+        print(" ms  #");
+    } else {
+        print_number(ticks);
+        print(" ticks  #");
+    }
     print_number(inferences);
     print("\r\n");
 }

@@ -1,0 +1,237 @@
+"""One conversation with a firmware, whatever line it is at the end of."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from edgemcu.device.inference import Inference, Patience, StartOver, Timing, check_input
+from edgemcu.device.link import Link
+from edgemcu.device.protocol import (
+    ERROR,
+    IDENTIFY,
+    IDENTITY,
+    PING,
+    PONG,
+    SESSION,
+    Damage,
+    ErrorAnswer,
+    ErrorCode,
+    Frame,
+    Identity,
+    Kind,
+    session_of,
+)
+from edgemcu.device.transport import Transport
+from edgemcu.errors import ProtocolError
+
+MAX_OUTPUT_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long and how often a session tries.
+
+    Attributes:
+        ready_s: seconds from the start until the firmware must have identified itself.
+        answer_s: seconds that an answer may take, the line's own time not counted.
+        inference_s: seconds that one inference may take.
+        attempts: set-backs in a row, without any progress, after which the session gives up.
+    """
+
+    ready_s: float = 15.0
+    answer_s: float = 2.0
+    inference_s: float = 120.0
+    attempts: int = 8
+
+
+@dataclass(frozen=True)
+class InferenceResult:
+    """What the device computed for one input.
+
+    Attributes:
+        outputs: all output tensors' bytes, back to back.
+        ticks: of the device's counter, for the inference alone.
+        sequence: the device's running number of this inference, as in its log lines.
+    """
+
+    outputs: bytes
+    ticks: int
+    sequence: int
+
+
+class DeviceSession:
+    """Talks to the firmware at the end of `transport`, which it closes in the end.
+
+    Args:
+        transport: the line.
+        limits: time-outs and retries.
+        on_line: called with each line of the device that is for people, as it arrives.
+
+    Attributes:
+        restarts: resets of the device that were noticed and overcome.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        limits: Limits | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.restarts = 0
+        self._link = Link(transport, on_line)
+        self._session = 0
+        self._identity: Identity | None = None
+        # Ids of another session's inputs, late frames included, must not be taken for ours.
+        self._input_id = secrets.randbits(32)
+        self._slowest = 0.0
+
+    def __enter__(self) -> DeviceSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the conversation, and the emulator or process that was started for it."""
+        self._link.close()
+
+    @property
+    def log(self) -> list[str]:
+        """The device's last lines for people, boot messages included, the oldest first."""
+        return self._link.log
+
+    @property
+    def damaged(self) -> int:
+        """Lines that arrived damaged, so far."""
+        return self._link.damaged
+
+    @property
+    def identity(self) -> Identity:
+        """What the firmware says about itself; asked for once.
+
+        Raises:
+            DeviceError: as `identify`.
+        """
+        return self._identity or self.identify()
+
+    def identify(self) -> Identity:
+        """Ask the firmware who it is. The first call waits until it has started.
+
+        Raises:
+            DeviceError: it faulted, or did not answer in time.
+            ProtocolError: it speaks another protocol, or is not the firmware that it was before.
+        """
+        identity = self._ask_identity()
+        if identity.output_bytes > MAX_OUTPUT_BYTES:
+            raise ProtocolError(f"the firmware claims outputs of {identity.output_bytes} bytes")
+        if self._identity is not None and identity != self._identity:
+            raise ProtocolError(
+                "another firmware answers than before",
+                where=self._link.transport.name,
+                hint="start a new session after flashing",
+            )
+        self._identity = identity
+        self._link.max_line = (1 << 14) + 2 * identity.output_bytes
+        return identity
+
+    def _ask_identity(self) -> Identity:
+        ready = time.monotonic() + self.limits.ready_s
+        while time.monotonic() < ready:
+            self._session = secrets.randbits(32) or 1  # 0 is a device that has just started
+            self._link.send(IDENTIFY, SESSION.pack(self._session), self.limits.answer_s)
+            deadline = min(ready, time.monotonic() + self.limits.answer_s)
+            while (answer := self._link.receive(deadline)) is not None:
+                if isinstance(answer, Damage):
+                    continue
+                if answer.type == IDENTITY:
+                    session = session_of(answer.payload)
+                    if session == self._session:
+                        return Identity.decode(answer.payload[SESSION.size :])
+                    if session == 0:
+                        break  # it has just started and may not have heard the question
+                if _is_damage_report(answer):
+                    break
+        raise self._link.failure(
+            f"the firmware has not identified itself within {self.limits.ready_s:g} s"
+        )
+
+    def ping(self, data: bytes = b"") -> None:
+        """Have the device send `data` back.
+
+        Raises:
+            DeviceError: no right answer came.
+        """
+        for _ in range(self.limits.attempts):
+            sequence, size = self._link.send(PING, data, self.limits.answer_s)
+            deadline = time.monotonic() + self.limits.answer_s + self._link.line_seconds(2 * size)
+            while (answer := self._link.receive(deadline)) is not None:
+                if isinstance(answer, Damage) or _is_damage_report(answer):
+                    break
+                if (answer.type, answer.sequence) == (PONG, sequence):
+                    if answer.payload[SESSION.size :] == data:
+                        return
+                    break
+        raise self._link.failure(f"no answer to {self.limits.attempts} pings")
+
+    def infer(self, data: bytes, kind: Kind = Kind.TENSOR) -> InferenceResult:
+        """Run the model on one input.
+
+        Args:
+            data: all input tensors' bytes, back to back; with Kind.PIXELS, one uint8 per value
+                (HWC), preprocessed by the firmware.
+
+        Raises:
+            DeviceError: the input does not suit the model, the model failed, the device faulted,
+                or too many attempts failed.
+            ProtocolError: the device's answers make no sense.
+        """
+        check_input(self.identity, data, kind)
+        patience = Patience(self._link, self.limits.attempts)
+        while True:
+            self._input_id = (self._input_id + 1) & 0xFFFF_FFFF
+            timing = Timing(self.limits.answer_s, self._result_seconds())
+            inference = Inference(
+                self._link,
+                self.identity,
+                self._session,
+                self._input_id,
+                data,
+                kind,
+                timing,
+                patience,
+            )
+            try:
+                result = inference.run()
+            except StartOver as loss:
+                if loss.restarted:
+                    self.restarts += 1
+                    self.identify()
+                continue
+            self._slowest = max(self._slowest, inference.seconds)
+            return InferenceResult(result.outputs, result.ticks, result.number)
+
+    def infer_many(
+        self, inputs: Iterable[bytes], kind: Kind = Kind.TENSOR
+    ) -> Iterator[InferenceResult]:
+        """The results of `inputs`, one by one and in order; raises as `infer`.
+
+        The next input is sent when the result is here, not while the device computes: a received
+        byte costs it an interrupt, and the counted instructions would no longer be those of the
+        model alone.
+        """
+        for data in inputs:
+            yield self.infer(data, kind)
+
+    def _result_seconds(self) -> float:
+        """How long to wait for a result before asking again: a lost one must not cost minutes."""
+        if not self._slowest:
+            return self.limits.inference_s
+        return min(self.limits.inference_s, max(self.limits.answer_s, 10 * self._slowest))
+
+
+def _is_damage_report(answer: Frame) -> bool:
+    return answer.type == ERROR and ErrorAnswer.decode(answer.payload).code == ErrorCode.DAMAGED
