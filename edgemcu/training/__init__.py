@@ -1,0 +1,1 @@
+"""Training: networks for small photos, and the loop that fits them."""
