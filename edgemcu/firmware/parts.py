@@ -1,0 +1,159 @@
+"""Which sources a board's drivers bring along, and the constants that those sources use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from edgemcu.board_schema import (
+    Board,
+    CmsdkTimer,
+    CmsdkUart,
+    CortexMStartup,
+    SseCounter,
+    Stm32f4Clock,
+    Stm32Timer,
+    Stm32Usart,
+)
+
+Constants = list[tuple[str, str]]
+
+# driver → {file in firmware_templates/: path in the project}
+_STARTUP = {
+    "cortex-m": {
+        "project/startup/startup.c.jinja": "src/startup.c",
+        "project/startup/cortex_m.h": "src/cortex_m.h",
+    },
+    "hosted": {},
+}
+_CLOCK = {
+    "fixed": {},
+    "stm32f4-pll": {
+        "project/clock/stm32f4-pll.c.jinja": "src/clock.c",
+        "project/clock/stm32f4-pll.h": "src/clock.h",
+    },
+}
+_SERIAL = {
+    "stm32-usart": {
+        "project/serial/stm32-usart.c": "src/serial.c",
+        "project/serial/ring.h": "src/ring.h",
+    },
+    "cmsdk-uart": {
+        "project/serial/cmsdk-uart.c": "src/serial.c",
+        "project/serial/ring.h": "src/ring.h",
+    },
+    "stdio": {"project/serial/stdio.c": "src/serial.c"},
+}
+_COUNTER = {
+    "stm32-timer": {"project/counter/stm32-timer.c": "src/counter.c"},
+    "cmsdk-timer": {"project/counter/cmsdk-timer.c": "src/counter.c"},
+    "sse-counter": {"project/counter/sse-counter.c": "src/counter.c"},
+    "clock-monotonic": {"project/counter/clock-monotonic.c": "src/counter.c"},
+}
+_SKETCH = {
+    "project/main.c.jinja": "src/main.c",
+    "project/edgemcu_app.c.jinja": "src/edgemcu_app.c",
+    "project/edgemcu_app.h.jinja": "include/edgemcu_app.h",
+    "project/scripts/flags.py": "scripts/flags.py",
+    "project/platformio.ini.jinja": "platformio.ini",
+    "sketch/counter.h": "include/counter.h",
+    "sketch/frame.c": "src/frame.c",
+    "sketch/frame.h": "src/frame.h",
+    "sketch/protocol.c": "src/protocol.c",
+    "sketch/protocol.h": "include/protocol.h",
+    "sketch/serial.h": "include/serial.h",
+}
+_PLATFORM = {
+    "project/platform/platform.json": "platform/platform.json",
+    "project/platform/builder/main.py": "platform/builder/main.py",
+}
+
+
+def templates(board: Board) -> dict[str, str]:
+    """Path in the project → file in firmware_templates/, for all that `board` needs."""
+    chosen = {
+        **_SKETCH,
+        **_STARTUP[board.startup.driver],
+        **_SERIAL[board.serial.driver],
+        **_COUNTER[board.counter.driver],
+    }
+    if board.clock is not None:
+        chosen |= _CLOCK[board.clock.driver]
+    if board.platformio.brings_platform:
+        chosen |= _PLATFORM
+    if not board.hosted:
+        chosen["project/board.h.jinja"] = "include/board.h"
+        chosen["project/startup/linker.ld.jinja"] = f"linker/{board.name}.ld"
+    return {path: template for template, path in chosen.items()}
+
+
+def needs_clock_setup(board: Board) -> bool:
+    return board.clock is not None and bool(_CLOCK[board.clock.driver])
+
+
+def board_constants(board: Board) -> list[Constants]:
+    """The #defines of board.h in groups; each is a name and the text of its value."""
+    return [group for group in _groups(board) if group]
+
+
+def _groups(board: Board) -> Iterator[Constants]:
+    startup, clock, serial, counter = board.startup, board.clock, board.serial, board.counter
+    if isinstance(startup, CortexMStartup):
+        yield [("BOARD_INTERRUPTS", str(startup.interrupts))]
+    if isinstance(clock, Stm32f4Clock):
+        yield [
+            ("CLOCK_HZ", f"{clock.hz}u"),
+            ("CLOCK_M", f"{clock.m}u"),
+            ("CLOCK_N", f"{clock.n}u"),
+            ("CLOCK_P", f"{clock.p}u"),
+            ("CLOCK_Q", f"{_pll_q(clock)}u"),
+            ("CLOCK_APB1", f"{clock.apb1}u"),
+            ("CLOCK_APB2", f"{clock.apb2}u"),
+            ("CLOCK_FLASH_WAIT_STATES", f"{clock.flash_wait_states}u"),
+        ]
+    if isinstance(serial, Stm32Usart):
+        yield [
+            ("SERIAL_BASE", _address(serial.base)),
+            ("SERIAL_IRQ", str(serial.irq)),
+            ("SERIAL_BAUD", f"{serial.baud}u"),
+            ("SERIAL_BUS", f"BUS_{serial.bus.upper()}"),
+            ("SERIAL_ENABLE_BIT", f"{serial.enable_bit}u"),
+            ("SERIAL_TX_PORT", f"{_port(serial.tx.port)} /* GPIO{serial.tx.port} */"),
+            ("SERIAL_TX_PIN", f"{serial.tx.number}u"),
+            ("SERIAL_RX_PORT", f"{_port(serial.rx.port)} /* GPIO{serial.rx.port} */"),
+            ("SERIAL_RX_PIN", f"{serial.rx.number}u"),
+            ("SERIAL_ALTERNATE_FUNCTION", f"{serial.alternate_function}u"),
+        ]
+    if isinstance(serial, CmsdkUart):
+        yield [
+            ("SERIAL_BASE", _address(serial.base)),
+            ("SERIAL_IRQ", str(serial.irq)),
+            ("SERIAL_BAUD", f"{serial.baud}u"),
+            ("SERIAL_HZ", f"{serial.hz}u"),
+        ]
+    if isinstance(counter, Stm32Timer):
+        yield [
+            ("COUNTER_BASE", _address(counter.base)),
+            ("COUNTER_ENABLE_BIT", f"{counter.enable_bit}u"),
+        ]
+    if isinstance(counter, CmsdkTimer):
+        yield [("COUNTER_BASE", _address(counter.base))]
+    if isinstance(counter, SseCounter):
+        yield [
+            ("COUNTER_CONTROL", _address(counter.control)),
+            ("COUNTER_TIMER", _address(counter.timer)),
+        ]
+
+
+def _address(value: int) -> str:
+    return f"0x{value:08X}u"
+
+
+def _port(letter: str) -> str:
+    return f"{ord(letter) - ord('A')}u"
+
+
+def _pll_q(clock: Stm32f4Clock) -> int:
+    """The divider of the PLL's 48 MHz output: unused here, but it must stay within its limits."""
+    vco_hz = clock.source_hz * clock.n // clock.m
+    return min(15, max(2, math.ceil(vco_hz / 48_000_000)))

@@ -1,0 +1,236 @@
+"""Building a PlatformIO project: as a subprocess, its noise kept in a log, its errors shown."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from edgemcu.artefacts import write_text
+from edgemcu.board_schema import Board
+from edgemcu.console import QUIET, Console, ProgressBar
+from edgemcu.errors import BuildError, DoesNotFitError, EdgemcuError, ToolMissingError
+from edgemcu.platformio.core import CoreFolder, core_folder, missing_compiler
+from edgemcu.platformio.elf import memory_use
+
+BUILD_TIMEOUT_S = 900.0
+STOP_TIMEOUT_S = 5.0
+SHOWN_LINES = 24
+
+_STEP = re.compile(r"^(Compiling|Archiving|Linking) ")
+_PROBLEM = re.compile(r"(error:|warning:|undefined reference|overflowed by|will not fit)", re.I)
+_OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes")
+_NO_COMPILER = re.compile(r"(\S*gcc): (?:command )?not found")
+_DOWNLOAD = re.compile(
+    r"HTTPClientError|UnknownPackageError|InternetConnectionError|Could not install"
+)
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A linked firmware.
+
+    Attributes:
+        elf: the program.
+        flash_bytes, ram_bytes: what it takes, by its ELF file; RAM includes the stack.
+        flash_limit, ram_limit: what the board has; None for a hosted board.
+        regions: bytes by memory region of the board.
+        log: everything that PlatformIO said.
+        toolchain: the compiler's own version line.
+        way: "installed" (the user's PlatformIO packages) or "stand-in" (this computer's compiler).
+        seconds: how long it took.
+    """
+
+    elf: Path
+    flash_bytes: int
+    ram_bytes: int
+    flash_limit: int | None
+    ram_limit: int | None
+    regions: dict[str, int]
+    log: Path
+    toolchain: str
+    way: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**facts, "elf": str(self.elf), "log": str(self.log)}
+
+
+def build_project(
+    project: Path,
+    board: Board,
+    *,
+    variant: str | None = None,
+    console: Console = QUIET,
+    timeout_s: float = BUILD_TIMEOUT_S,
+) -> BuildResult:
+    """Build a generated project with PlatformIO; only what changed is compiled again.
+
+    Args:
+        project: the folder with platformio.ini.
+        variant: one of the board's `platformio.variants`, such as "sanitize".
+
+    Raises:
+        ToolMissingError: PlatformIO or the compiler is not installed.
+        DoesNotFitError: the linker found a memory too small.
+        BuildError: anything else that PlatformIO or the compiler refused, or the time-out.
+    """
+    if not (project / "platformio.ini").is_file():
+        raise BuildError("there is no platformio.ini here", where=str(project))
+    if variant is not None and variant not in board.platformio.variants:
+        known = ", ".join(sorted(board.platformio.variants)) or "none"
+        raise BuildError(f"{board.name} has no variant {variant!r}", hint=f"it has: {known}")
+    if importlib.util.find_spec("platformio") is None:
+        raise ToolMissingError(
+            "PlatformIO is not installed", hint=f"{sys.executable} -m pip install platformio"
+        )
+    core = core_folder(board)
+    environment = board.name if variant is None else f"{board.name}-{variant}"
+    log = project / ".pio" / f"{environment}.log"
+    log.parent.mkdir(exist_ok=True)
+    started = time.monotonic()
+    try:
+        with FileLock(project / ".pio" / "build.lock", timeout=timeout_s):
+            with console.progress(f"building for {board.name}", unit="files") as bar:
+                command = ["run", "-d", str(project), "-e", environment]
+                output, code = _run_platformio(command, core, bar, timeout_s)
+            write_text(log, output)
+    except Timeout:
+        raise BuildError("another build of this project does not end", where=str(project)) from None
+    if code != 0:
+        raise _explain(output, code, log, board, timeout_s)
+    elf = project / ".pio" / "build" / environment / board.platformio.program
+    use = memory_use(elf, board)
+    return BuildResult(
+        elf=elf,
+        flash_bytes=use.flash_bytes,
+        ram_bytes=use.ram_bytes,
+        flash_limit=board.flash_bytes,
+        ram_limit=board.ram_bytes,
+        regions=use.regions,
+        log=log,
+        toolchain=core.toolchain,
+        way=core.way,
+        seconds=time.monotonic() - started,
+    )
+
+
+def platformio_environment(core: CoreFolder) -> dict[str, str]:
+    """The environment variables that PlatformIO is run with: the user's own settings left out,
+    since they would move its folders or change flags."""
+    kept = {name: v for name, v in os.environ.items() if not name.startswith("PLATFORMIO_")}
+    return {
+        **kept,
+        "PLATFORMIO_CORE_DIR": str(core.path),
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+        # Without it PlatformIO asks the network for updates, and waits a minute where none answers.
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_NO_ANSI": "true",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _run_platformio(
+    arguments: list[str], core: CoreFolder, bar: ProgressBar, timeout_s: float
+) -> tuple[str, int]:
+    """Run PlatformIO; its output and exit status, -1 after a time-out. Leaves no process behind."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "platformio", *arguments],
+        env=platformio_environment(core),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    timed_out = threading.Event()
+
+    def stop() -> None:
+        timed_out.set()
+        _kill_group(process, signal.SIGTERM)
+
+    watchdog = threading.Timer(timeout_s, stop)
+    watchdog.start()
+    lines = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if _STEP.match(line):
+                bar.advance(1, Path(line.split()[-1]).name)
+        code = process.wait()
+    finally:
+        watchdog.cancel()
+        if process.poll() is None:
+            _kill_group(process, signal.SIGTERM)
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                _kill_group(process, signal.SIGKILL)
+                process.wait()
+    return "".join(lines), -1 if timed_out.is_set() else code
+
+
+def _kill_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _explain(output: str, code: int, log: Path, board: Board, timeout_s: float) -> EdgemcuError:
+    """The error behind PlatformIO's output."""
+    if code == -1:
+        return BuildError(f"did not end within {timeout_s:g} s", where=str(log.parent.parent))
+    if match := _NO_COMPILER.search(output):
+        return missing_compiler(match[1])
+    if overflows := {name.lower(): int(n) for name, n in _OVERFLOW.findall(output)}:
+        sizes = {region.name: region.size for region in board.memory}
+        needs = [
+            f"{name} needs {sizes.get(name, 0) + over} bytes, {board.name} has {sizes.get(name, 0)}"
+            for name, over in sorted(overflows.items())
+        ]
+        return DoesNotFitError(
+            "; ".join(needs),
+            where=board.name,
+            hint="use a smaller model or a board with more memory (`edgemcu boards`)",
+        )
+    if _DOWNLOAD.search(output):
+        return ToolMissingError(
+            "PlatformIO could not get a package from its registry:\n" + _excerpt(output),
+            where=str(log),
+            hint="check the network, or the dependency's address",
+        )
+    return BuildError(
+        f"PlatformIO ended with status {code}:\n{_excerpt(output)}",
+        where=str(log.parent.parent),
+        hint=f"the whole log: {log}",
+    )
+
+
+def _excerpt(output: str) -> str:
+    """The lines that say what is wrong, or the last ones."""
+    lines = output.splitlines()
+    picked = sorted(
+        {
+            number
+            for index, line in enumerate(lines)
+            if _PROBLEM.search(line)
+            for number in range(index, min(index + 3, len(lines)))
+        }
+    )
+    shown = [lines[number] for number in picked] or [line for line in lines if line.strip()][-12:]
+    return "\n".join(shown[:SHOWN_LINES])

@@ -1,0 +1,176 @@
+"""PlatformIO's own folder (PLATFORMIO_CORE_DIR): the user's, or one that edgemcu prepares.
+
+PlatformIO installs platforms and toolchains from its registry. Where the user's own PlatformIO has
+what a project needs, that is used. Otherwise edgemcu keeps a core folder in its cache with
+stand-ins: platforms and packages of the right names and versions that use the compilers and the
+SCons which are installed on this computer, so that building needs no network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from edgemcu.artefacts import write_if_changed
+from edgemcu.board_schema import Board
+from edgemcu.errors import ToolMissingError
+from edgemcu.shipped import shipped
+
+SCONS_VERSION = "4.41101.0"  # PlatformIO's way to write SCons 4.11.1, which pyproject.toml pins
+_PLATFORMS = {
+    # name → version that the stand-in goes by, and its builder in firmware_templates/
+    "ststm32": ("19.6.0", "project/platform/builder/main.py"),
+    "native": ("1.2.1", "platforms/native_builder.py"),
+}
+_TOOLCHAIN = ("toolchain-gccarmnoneeabi", "1.120301.0")
+_LOCK_SECONDS = 60
+
+_APT = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "gcc": "gcc libc6-dev",
+}
+
+
+@dataclass(frozen=True)
+class CoreFolder:
+    """Which PlatformIO core folder a build uses.
+
+    Attributes:
+        path: PLATFORMIO_CORE_DIR.
+        way: "installed" (the user's own) or "stand-in" (edgemcu's, with this computer's compiler).
+        toolchain: the compiler and its version, for people and for the record.
+    """
+
+    path: Path
+    way: str
+    toolchain: str
+
+
+def core_folder(board: Board) -> CoreFolder:
+    """The core folder that `board` is built with.
+
+    Raises:
+        ToolMissingError: neither PlatformIO nor this computer has a compiler for the board.
+    """
+    own = Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
+    compiler = _installed_compiler(own, board)
+    if compiler is not None:
+        return CoreFolder(own, "installed", _version_of(compiler))
+    found = shutil.which(board.core.compiler)
+    if found is None:
+        raise missing_compiler(board.core.compiler)
+    return CoreFolder(_prepare(), "stand-in", _version_of(found))
+
+
+def missing_compiler(command: str) -> ToolMissingError:
+    """The error that says how to get a compiler."""
+    packages = _APT.get(command, command)
+    return ToolMissingError(
+        f"the compiler {command} is not installed",
+        where=command,
+        hint=f"on Debian and Ubuntu: sudo apt-get install -y {packages}",
+    )
+
+
+def _installed_compiler(core: Path, board: Board) -> Path | str | None:
+    """The compiler that the user's own PlatformIO would build with, if nothing is missing there."""
+    if not (core / "packages" / "tool-scons" / ".piopm").is_file():
+        return None
+    platform = re.fullmatch(r"platformio/([a-z0-9]+)@(\S+)", board.platformio.platform)
+    if platform is not None and not _has(core / "platforms", platform[1], platform[2]):
+        return None
+    if platform is not None and platform[1] == "native":
+        return shutil.which(board.core.compiler)
+    name, version = _TOOLCHAIN
+    if not _has(core / "packages", name, f"~{version}"):
+        return None
+    for folder in sorted((core / "packages").glob(f"{name}*")):
+        if (compiler := shutil.which(board.core.compiler, path=str(folder / "bin"))) is not None:
+            return compiler
+    return None
+
+
+def _has(folder: Path, name: str, requirement: str) -> bool:
+    """Whether a package `name` of a version that satisfies `requirement` lies in `folder`."""
+    from semantic_version import NpmSpec, Version
+
+    for record in folder.glob(f"{name}*/.piopm"):
+        try:
+            facts = json.loads(record.read_text(encoding="utf-8"))
+            if facts["name"] == name and Version.coerce(facts["version"]) in NpmSpec(requirement):
+                return True
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return False
+
+
+def _version_of(compiler: Path | str) -> str:
+    try:
+        done = subprocess.run(
+            [str(compiler), "--version"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return Path(compiler).name
+    return done.stdout.splitlines()[0].strip() if done.stdout else Path(compiler).name
+
+
+def _prepare() -> Path:
+    """Write the stand-ins, or what of them is missing, and return their core folder."""
+    core = user_cache_path("edgemcu") / "platformio"
+    core.mkdir(parents=True, exist_ok=True)
+    with FileLock(core / ".lock", timeout=_LOCK_SECONDS):
+        for name, text in _stand_ins().items():
+            write_if_changed(core / name, text.encode())
+    return core
+
+
+def _stand_ins() -> dict[str, str]:
+    files = {
+        "packages/tool-scons/scons.py": (
+            "import sys\n\nfrom SCons.Script.Main import main\n\nsys.exit(main())\n"
+        ),
+        **_package("packages", "tool", "tool-scons", SCONS_VERSION),
+        # Without files of its own: the compiler is found on the PATH.
+        **_package("packages", "tool", *_TOOLCHAIN),
+    }
+    for name, (version, builder) in _PLATFORMS.items():
+        folder = f"platforms/{name}"
+        text = (shipped("firmware_templates") / builder).read_text(encoding="utf-8")
+        files[f"{folder}/builder/main.py"] = text
+        files |= _package("platforms", "platform", name, version)
+    return files
+
+
+def _package(folder: str, kind: str, name: str, version: str) -> dict[str, str]:
+    """The manifest and PlatformIO's record of an installed package."""
+    manifest: dict[str, Any] = {
+        "name": name,
+        "version": version,
+        "description": "edgemcu's stand-in, with what is installed on this computer",
+    }
+    if kind == "platform":
+        manifest |= {"title": name, "frameworks": {}, "packages": {}}
+        if name != "native":
+            manifest["packages"] = {
+                _TOOLCHAIN[0]: {
+                    "type": "toolchain",
+                    "owner": "platformio",
+                    "version": f"~{_TOOLCHAIN[1]}",
+                }
+            }
+    spec = {"owner": "platformio", "id": None, "name": name, "requirements": None, "uri": None}
+    record = {"type": kind, "name": name, "version": version, "spec": spec}
+    file = "platform.json" if kind == "platform" else "package.json"
+    return {
+        f"{folder}/{name}/{file}": json.dumps(manifest, indent=2) + "\n",
+        f"{folder}/{name}/.piopm": json.dumps(record) + "\n",
+    }

@@ -1,0 +1,91 @@
+/* Serial line on a USART of the STM32F2 and F4: interrupts for receiving, polling for sending. */
+#include "serial.h"
+
+#include "board.h"
+#include "clock.h"
+#include "cortex_m.h"
+#include "ring.h"
+
+#define USART_SR  REGISTER(SERIAL_BASE + 0x00u)
+#define USART_DR  REGISTER(SERIAL_BASE + 0x04u)
+#define USART_BRR REGISTER(SERIAL_BASE + 0x08u)
+#define USART_CR1 REGISTER(SERIAL_BASE + 0x0Cu)
+
+#define SR_ORE     (1u << 3)
+#define SR_RXNE    (1u << 5)
+#define SR_TXE     (1u << 7)
+#define CR1_RE     (1u << 2)
+#define CR1_TE     (1u << 3)
+#define CR1_RXNEIE (1u << 5)
+#define CR1_UE     (1u << 13)
+
+#define GPIO_BASE(port)     (0x40020000u + 0x400u * (port))
+#define GPIO_MODER(port)    REGISTER(GPIO_BASE(port) + 0x00u)
+#define GPIO_PUPDR(port)    REGISTER(GPIO_BASE(port) + 0x0Cu)
+#define GPIO_AFR(port, pin) REGISTER(GPIO_BASE(port) + 0x20u + 4u * ((pin) / 8u))
+
+static struct ring received;
+static volatile uint32_t lost;
+
+/* Connect a pin to its alternate function, with a pull-up so that an open line is idle. */
+static void connect(uint32_t port, uint32_t pin)
+{
+    uint32_t alternate = 4u * (pin % 8u);
+
+    clock_enable(BUS_AHB1, port);
+    GPIO_AFR(port, pin) = (GPIO_AFR(port, pin) & ~(15u << alternate))
+                        | ((uint32_t)SERIAL_ALTERNATE_FUNCTION << alternate);
+    GPIO_PUPDR(port) = (GPIO_PUPDR(port) & ~(3u << (2u * pin))) | (1u << (2u * pin));
+    GPIO_MODER(port) = (GPIO_MODER(port) & ~(3u << (2u * pin))) | (2u << (2u * pin));
+}
+
+void serial_init(void)
+{
+    uint32_t hz = clock_bus_hz(SERIAL_BUS);
+
+    connect(SERIAL_TX_PORT, SERIAL_TX_PIN);
+    connect(SERIAL_RX_PORT, SERIAL_RX_PIN);
+    clock_enable(SERIAL_BUS, SERIAL_ENABLE_BIT);
+
+    USART_BRR = (hz + SERIAL_BAUD / 2u) / SERIAL_BAUD;
+    USART_CR1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
+    enable_interrupt(SERIAL_IRQ);
+}
+
+void serial_interrupt(void)
+{
+    uint32_t status = USART_SR;
+    if ((status & (SR_RXNE | SR_ORE)) != 0u) {
+        uint8_t byte = (uint8_t)USART_DR; /* reading clears RXNE and ORE */
+        if ((status & SR_ORE) != 0u) {
+            lost++;
+        }
+        if ((status & SR_RXNE) != 0u && !ring_put(&received, byte)) {
+            lost++;
+        }
+    }
+}
+
+int serial_read(void)
+{
+    return ring_take(&received);
+}
+
+void serial_wait(void)
+{
+    SLEEP_WHILE(ring_is_empty(&received));
+}
+
+void serial_write(const uint8_t *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        while ((USART_SR & SR_TXE) == 0u) {
+        }
+        USART_DR = data[i];
+    }
+}
+
+uint32_t serial_lost(void)
+{
+    return lost;
+}
