@@ -10,8 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from edgemcu.evaluation import Evaluation
 from edgemcu.report import svg, text
-from edgemcu.report.model import Evaluation, Mismatch, RunReport, Sample
+from edgemcu.report.model import Mismatch, RunReport, Sample, class_scores
 
 # The bytes of an output that a mismatch shows; more would not be read.
 SHOWN_BYTES = 16
@@ -103,7 +104,7 @@ def _score_rows(evaluations: list[tuple[str, Evaluation]]) -> list[dict[str, Any
     """One row per class: its name and, per evaluation, its score."""
     if not evaluations:
         return []
-    scores = [evaluation.per_class for _, evaluation in evaluations]
+    scores = [class_scores(evaluation) for _, evaluation in evaluations]
     return [{"name": row[0].name, "scores": row} for row in zip(*scores, strict=True)]
 
 

@@ -6,9 +6,10 @@ that two figures in one report cannot contradict each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from edgemcu.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -38,56 +39,13 @@ class ClassScore:
         return self.correct / self.predicted if self.predicted else None
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """How one engine (float, int8 reference, device) classified labelled photos.
-
-    Attributes:
-        classes: names, in the order of the model's outputs.
-        confusion: `confusion[true][predicted]`, counts, one row and one column per class.
-    """
-
-    classes: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-
-    @classmethod
-    def of(
-        cls, classes: Sequence[str], labels: Sequence[int], predictions: Sequence[int]
-    ) -> Evaluation:
-        """Count `predictions` against `labels`: class indexes, of equal length (ValueError)."""
-        counts = [[0] * len(classes) for _ in classes]
-        for label, prediction in zip(labels, predictions, strict=True):
-            counts[int(label)][int(prediction)] += 1
-        return cls(tuple(classes), tuple(tuple(row) for row in counts))
-
-    @property
-    def photos(self) -> int:
-        return sum(map(sum, self.confusion))
-
-    @property
-    def correct(self) -> int:
-        return sum(row[i] for i, row in enumerate(self.confusion))
-
-    @property
-    def accuracy(self) -> float:
-        """correct / photos, in 0…1; 0 without photos."""
-        return self.correct / self.photos if self.photos else 0.0
-
-    @property
-    def per_class(self) -> tuple[ClassScore, ...]:
-        return tuple(
-            ClassScore(name, sum(row), row[i], sum(other[i] for other in self.confusion))
-            for i, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True))
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "photos": self.photos,
-            "correct": self.correct,
-            "accuracy": self.accuracy,
-            "classes": list(self.classes),
-            "confusion": [list(row) for row in self.confusion],
-        }
+def class_scores(evaluation: Evaluation) -> tuple[ClassScore, ...]:
+    """One score per class, in the order of the model's outputs."""
+    confusion = evaluation.confusion
+    return tuple(
+        ClassScore(name, sum(row), row[i], sum(other[i] for other in confusion))
+        for i, (name, row) in enumerate(zip(evaluation.classes, confusion, strict=True))
+    )
 
 
 @dataclass(frozen=True)

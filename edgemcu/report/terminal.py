@@ -6,7 +6,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from edgemcu.report.model import Evaluation, RunReport
+from edgemcu.evaluation import Evaluation
+from edgemcu.report.model import RunReport
 from edgemcu.report.text import count, percent, plural, size
 
 
@@ -58,7 +59,7 @@ def _instructions(report: RunReport) -> Text:
 
 def _accuracy(evaluation: Evaluation) -> Text:
     text = Text(percent(evaluation.accuracy), "bold")
-    return text.append(f" of {plural(evaluation.photos, 'photo')}", "not bold dim")
+    return text.append(f" of {plural(evaluation.total, 'photo')}", "not bold dim")
 
 
 def _verdict(report: RunReport) -> Text:

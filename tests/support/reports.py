@@ -10,10 +10,10 @@ from math import exp
 
 from PIL import Image
 
+from edgemcu.evaluation import Evaluation
 from edgemcu.report.model import (
     ArenaBuffer,
     Epoch,
-    Evaluation,
     Layer,
     Mismatch,
     Provenance,
