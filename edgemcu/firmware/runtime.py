@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
+
+from edgemcu._version import __version__
+from edgemcu.board_schema import Board
+from edgemcu.graph.ir import Graph
+
+LIBRARY = "lib/edgemcu_model"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model as a runtime gets it.
+
+    Attributes:
+        graph: what was read from `data`.
+        data: the .tflite file's bytes.
+        digest: their SHA-256, hex.
+    """
+
+    graph: Graph
+    data: bytes
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -16,7 +39,6 @@ class RuntimeSources:
         files: path in the generated project → text; lib/edgemcu_model/edgemcu_model.h is one.
         arena_bytes: RAM for activations, planned or computed ahead of time.
         weights_bytes: constants in flash.
-        code_bytes: what is surely needed in flash beside the weights.
         cplusplus: whether static constructors must be run.
         build_flags: for every source of the project.
         lib_deps: `lib_deps` of platformio.ini.
@@ -29,9 +51,57 @@ class RuntimeSources:
     files: Mapping[str, str]
     arena_bytes: int
     weights_bytes: int
-    code_bytes: int = 0
     cplusplus: bool = False
     build_flags: tuple[str, ...] = ()
     lib_deps: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
+
+
+# Each is called as f(model: ModelSource, board: Board, library: str | None) -> RuntimeSources;
+# `library` says where an interpreter's sources come from, None for the usual place.
+_RUNTIMES = {
+    "compiled": ("edgemcu.firmware.runtime", "compiled_sources"),
+    "tflm": ("edgemcu.firmware.tflm", "tflm_sources"),
+}
+
+
+def runtime_sources(
+    runtime: str, model: ModelSource, board: Board, library: str | None
+) -> RuntimeSources:
+    """The sources of `model` for a runtime.
+
+    Raises:
+        UnsupportedModelError: the runtime cannot compute it.
+    """
+    module, function = _RUNTIMES[runtime]
+    sources = getattr(import_module(module), function)(model, board, library)
+    assert isinstance(sources, RuntimeSources)
+    return sources
+
+
+def compiled_sources(model: ModelSource, board: Board, library: str | None) -> RuntimeSources:
+    """The compiled runtime: C that needs nothing but a C compiler."""
+    from edgemcu.compiler import compile_model
+
+    target = "portable"
+    compiled = compile_model(model.graph, target=target, model_digest=model.digest)
+    files = {f"{LIBRARY}/{name}": text for name, text in compiled.files.items()}
+    files[f"{LIBRARY}/library.json"] = library_json()
+    return RuntimeSources(
+        name="compiled",
+        kernels=target,
+        files=files,
+        arena_bytes=compiled.arena_bytes,
+        weights_bytes=compiled.weights_bytes,
+    )
+
+
+def library_json() -> str:
+    """PlatformIO's manifest of the model's library: warnings are errors in generated code."""
+    manifest = {
+        "name": "edgemcu_model",
+        "version": __version__,
+        "build": {"flags": ["-Wall", "-Wextra", "-Werror"]},
+    }
+    return json.dumps(manifest, indent=2) + "\n"

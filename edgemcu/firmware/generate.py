@@ -1,0 +1,153 @@
+"""From a .tflite and a board to a PlatformIO project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgemcu.artefacts import sha256_bytes
+from edgemcu.board_schema import Board
+from edgemcu.firmware.assemble import AppFacts, assemble
+from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.folder import write_project
+from edgemcu.firmware.runtime import ModelSource, runtime_sources
+from edgemcu.graph.ir import DType, Graph, Tensor
+from edgemcu.preprocessing import Preprocessing, input_table
+from edgemcu.tflite import ModelMetadata, parse_model, read_metadata
+from edgemcu.tflite.reader import read_bytes
+
+
+@dataclass(frozen=True)
+class GeneratedProject:
+    """A PlatformIO project that was written.
+
+    Attributes:
+        path: its folder.
+        board, runtime, kernels: what it is for, and what computes the model.
+        model_digest: SHA-256 of the .tflite, hex.
+        model_bytes: the .tflite's size.
+        arena_bytes: RAM for activations.
+        weights_bytes: constants in flash.
+        files: all that was generated, relative to `path`.
+        changed: how many files were written or removed this time.
+    """
+
+    path: Path
+    board: str
+    runtime: str
+    kernels: str
+    model_digest: str
+    model_bytes: int
+    arena_bytes: int
+    weights_bytes: int
+    files: tuple[str, ...]
+    changed: int
+
+    def to_json(self) -> dict[str, Any]:
+        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**facts, "path": str(self.path), "files": list(self.files)}
+
+
+def generate_project(
+    model: Path,
+    board: Board,
+    runtime: str,
+    out: Path,
+    *,
+    title: str | None = None,
+    library: str | None = None,
+    others: Sequence[Board] = (),
+    force: bool = False,
+) -> GeneratedProject:
+    """Write the PlatformIO project that runs `model` on `board`.
+
+    Args:
+        model: a full int8 .tflite.
+        runtime: "compiled" or "tflm".
+        out: the project's folder.
+        title: what people call it; by default the model file's name.
+        library: where TensorFlow Lite Micro comes from, when not from its usual place.
+        others: boards that may be proposed when the model does not fit this one.
+        force: overwrite files that were edited by hand.
+
+    Raises:
+        ModelError: the file is damaged, or edgemcu's metadata in it is.
+        UnsupportedModelError: a valid model that edgemcu cannot run.
+        DoesNotFitError: the model cannot fit the board.
+        ProjectError: `out` holds something else, or was edited by hand.
+    """
+    data = read_bytes(model)
+    source = ModelSource(parse_model(data, str(model)), data, sha256_bytes(data))
+    metadata = read_metadata(source.graph, str(model))
+    sources = runtime_sources(runtime, source, board, library)
+    check_fit(Needs(arena=sources.arena_bytes, weights=sources.weights_bytes), board, others)
+    files = assemble(board, sources, app_facts(source, metadata, model.name, title or model.stem))
+    changed = write_project(out, files, force=force)
+    return GeneratedProject(
+        path=out,
+        board=board.name,
+        runtime=runtime,
+        kernels=sources.kernels,
+        model_digest=source.digest,
+        model_bytes=len(data),
+        arena_bytes=sources.arena_bytes,
+        weights_bytes=sources.weights_bytes,
+        files=tuple(files),
+        changed=changed,
+    )
+
+
+def app_facts(
+    model: ModelSource, metadata: ModelMetadata | None, name: str, title: str
+) -> AppFacts:
+    """What the sketch and the README say about a model."""
+    graph = model.graph
+    table: tuple[int, ...] | None = None
+    formula = ""
+    classes: tuple[str, ...] = ()
+    score_zero_point, score_scale_q30 = 0, 0
+    if metadata is not None:
+        source, target = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
+        if source.dtype is DType.INT8 and source.quantization is not None:
+            spec, to = metadata.preprocessing, source.quantization
+            table = tuple(int(value) for value in input_table(spec, to.scale, to.zero_point))
+            formula = _input_formula(spec, source)
+        if target.dtype is DType.INT8 and target.quantization is not None:
+            classes = metadata.classes
+            score_zero_point = target.quantization.zero_point
+            score_scale_q30 = round(target.quantization.scale * 2**30)
+    return AppFacts(
+        title=title,
+        model_name=name,
+        model_digest=model.digest,
+        model_bytes=len(model.data),
+        input_text=_describe(graph, graph.inputs),
+        output_text=_describe(graph, graph.outputs),
+        input_table=table,
+        input_formula=formula,
+        classes=classes,
+        score_zero_point=score_zero_point,
+        score_scale_q30=score_scale_q30,
+    )
+
+
+def _input_formula(spec: Preprocessing, tensor: Tensor) -> str:
+    assert tensor.quantization is not None
+    return (
+        f"round((p x {spec.scale:.9g} + {spec.offset:.9g}) / {tensor.quantization.scale:.9g})"
+        f" + {tensor.quantization.zero_point}, kept within -128 to 127"
+    )
+
+
+def _describe(graph: Graph, indices: Sequence[int]) -> str:
+    return "; ".join(_describe_tensor(graph.tensors[index]) for index in indices)
+
+
+def _describe_tensor(tensor: Tensor) -> str:
+    text = f"{'x'.join(str(size) for size in tensor.shape) or 'scalar'} {tensor.dtype.value}"
+    if tensor.quantization is None:
+        return text
+    quantization = tensor.quantization
+    return f"{text}, scale {quantization.scale:.9g}, zero point {quantization.zero_point}"
