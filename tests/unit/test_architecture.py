@@ -21,7 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "_version errors console artefacts shipped schema",
-        "preprocessing photo resize graph tflite board_schema boards inputs embedding evaluation device",
+        "preprocessing photo resize graph tflite embedding evaluation inputs device",
+        "board_schema boards",
         "platformio data project",
         "compiler training quantization reference reference_worker",
         "firmware",
