@@ -1,4 +1,4 @@
-"""What a graph costs: multiply-accumulates, parameters, weights, and the least activation memory."""
+"""What a graph costs: multiply-accumulates, parameters, weights, the least activation memory."""
 
 from __future__ import annotations
 
