@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edgemcu.errors import ToolMissingError, TrainingError
@@ -18,7 +22,8 @@ def load_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        import tensorflow as tf
+        with silenced():
+            import tensorflow as tf
     except ImportError as problem:
         raise ToolMissingError(
             "training and quantizing need TensorFlow, which cannot be imported",
@@ -40,3 +45,32 @@ def load_keras() -> Any:
             hint="unset the environment variable KERAS_BACKEND",
         )
     return keras
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what is printed and warned inside: TensorFlow's C++ side heeds no logging level.
+
+    Works on the file descriptors, so on all threads; a process without them is left alone.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            saved = [os.dup(1), os.dup(2)]
+        except OSError:
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in enumerate(saved, 1):
+                os.dup2(copy, number)
+                os.close(copy)
+            os.close(nowhere)
