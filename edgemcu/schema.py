@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -52,41 +52,63 @@ def check(schema: type[T], data: Any, path: Path, error: type[EdgemcuError]) -> 
 
 
 def _explain(schema: type[BaseModel], problem: Any) -> str:
-    location = problem["loc"]
-    key = ".".join(str(part) for part in location) or "the file"
-    if problem["type"] == "extra_forbidden":
-        known = _keys_at(schema, location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    key, table = _place(schema, problem["loc"])
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        name = str(problem["loc"][-1])
+        known = [] if table is None else _keys(table)
+        close = difflib.get_close_matches(name, known, n=1)
         guess = f"; did you mean {close[0]!r}?" if close else ""
         return f"{key}: unknown key{guess} (known here: {', '.join(sorted(known))})"
-    if problem["type"] == "missing":
+    if kind == "missing":
         return f"{key}: is required"
+    if kind == "union_tag_not_found":
+        return f"{key}.{_unquoted(context['discriminator'])}: is required"
+    if kind == "union_tag_invalid":
+        name, tags = _unquoted(context["discriminator"]), context["expected_tags"]
+        return f"{key}.{name}: must be one of {tags} (found {context['tag']!r:.80})"
     message = problem["msg"].removeprefix("Value error, ")
     found = problem["input"]
     shown = "" if isinstance(found, dict) else f" (found {found!r:.80})"
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"
 
 
-def _keys_at(schema: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    current: Any = schema
+def _unquoted(text: str) -> str:
+    return text.strip("'")
+
+
+def _place(schema: type[BaseModel], location: tuple[Any, ...]) -> tuple[str, Any]:
+    """The key at `location` as a person writes it, and the table that its last part is in.
+
+    Where a key such as `driver` chooses between tables, pydantic puts its value into the location.
+    """
+    tables: list[type[BaseModel]] = [schema]
+    parts: list[str] = []
+    within: type[BaseModel] | None = None
     for part in location:
-        if not (isinstance(current, type) and issubclass(current, BaseModel)):
-            return []
-        field = current.model_fields.get(str(part))
-        if field is None:
+        if chosen := [table for table in tables if len(tables) > 1 and _is_tag(table, part)]:
+            tables = chosen
             continue
-        current = _table_in(field.annotation)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return [field.alias or name for name, field in current.model_fields.items()]
-    return []
+        parts.append(str(part))
+        if isinstance(part, int) or len(tables) != 1:
+            continue
+        within = tables[0]
+        field = within.model_fields.get(part)
+        tables = _tables_in(field.annotation) if field is not None else []
+    return ".".join(parts) or "the file", within
 
 
-def _table_in(annotation: Any) -> Any:
-    """The table class in `X`, `X | None`, `dict[str, X]` or `list[X]`."""
+def _is_tag(table: type[BaseModel], part: Any) -> bool:
+    """Whether `part` is the value by which `table` is chosen."""
+    return any(part in get_args(field.annotation) for field in table.model_fields.values())
+
+
+def _keys(table: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _tables_in(annotation: Any) -> list[type[BaseModel]]:
+    """The table classes in `X`, `X | None`, `X | Y`, `dict[str, X]` or `list[X]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        table = _table_in(inner)
-        if table is not None:
-            return table
-    return None
+        return [annotation]
+    return [table for inner in get_args(annotation) for table in _tables_in(inner)]
