@@ -68,8 +68,13 @@ class TrainingTable(Table):
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     weight_decay: float | None = Field(default=None, ge=0, le=1)
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
+    warmup_epochs: float | None = Field(default=None, ge=0, le=1000)
     patience: int | None = Field(default=None, ge=1)
     class_weights: bool | None = None
+    flip: bool | None = None
+    shift: float | None = Field(default=None, ge=0, le=0.5)
+    cutout: float | None = Field(default=None, ge=0, le=0.9)
+    brightness: float | None = Field(default=None, ge=0, le=0.9)
     seed: int = Field(default=0, ge=0, lt=2**31)
     init: str | None = None
 

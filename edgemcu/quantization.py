@@ -57,8 +57,8 @@ class QuantizationResult:
     Attributes:
         model_bytes: of the .tflite file.
         calibration_images: how many training photos set the ranges.
-        float_test: the float network on all test photos.
-        int8_test: the int8 model on them, under the reference kernels.
+        float32: the float network on all test photos.
+        int8: the int8 model on them, under the reference kernels.
         reference: which interpreter those were.
         noisiest: the layers with the least SQNR, worst first; only looked for when more than
             `TOLERATED_LOSS` points were lost.
@@ -66,22 +66,22 @@ class QuantizationResult:
 
     model_bytes: int
     calibration_images: int
-    float_test: Evaluation
-    int8_test: Evaluation
+    float32: Evaluation
+    int8: Evaluation
     reference: str
     noisiest: tuple[LayerNoise, ...] = ()
 
     @property
     def points_lost(self) -> float:
         """Accuracy lost, in percentage points; negative if it rose."""
-        return 100 * (self.float_test.accuracy - self.int8_test.accuracy)
+        return 100 * (self.float32.accuracy - self.int8.accuracy)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "model_bytes": self.model_bytes,
             "calibration_images": self.calibration_images,
-            "float": self.float_test.to_json(),
-            "int8": self.int8_test.to_json(),
+            "float": self.float32.to_json(),
+            "int8": self.int8.to_json(),
             "points_lost": self.points_lost,
             "reference": self.reference,
             "noisiest": [asdict(layer) for layer in self.noisiest],
@@ -146,8 +146,8 @@ def quantize(
     result = QuantizationResult(
         model_bytes=len(data),
         calibration_images=len(chosen),
-        float_test=evaluate(test.labels, float_probabilities.argmax(1), test.classes),
-        int8_test=evaluate(test.labels, outputs.argmax(1), test.classes),
+        float32=evaluate(test.labels, float_probabilities.argmax(1), test.classes),
+        int8=evaluate(test.labels, outputs.argmax(1), test.classes),
         reference=reference_name(),
     )
     if result.points_lost <= TOLERATED_LOSS:

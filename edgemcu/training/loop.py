@@ -26,6 +26,7 @@ from edgemcu.training.checkpoint import Checkpoint, Progress, load_checkpoint, s
 from edgemcu.training.config import TrainingConfig
 from edgemcu.training.sampling import validation_split
 from edgemcu.training.weights import (
+    ZOO_PREFIX,
     Weights,
     init_path,
     initialize_from,
@@ -190,7 +191,8 @@ class _Fit:
             taken = initialize_from(
                 self.model, photos.classes, load_weights(path), where=config.init
             )
-            self.started_from = f"{config.init} {taken}"
+            name = config.init if config.init.startswith(ZOO_PREFIX) else path.name
+            self.started_from = f"{name}, {taken}"
             init_digest = sha256_file(path)
         self.key = sha256_json(
             {
@@ -244,7 +246,7 @@ class _Fit:
         correct = 0
         note = ""
         if progress.history:
-            note = f"  validation {progress.history[-1]['val_accuracy']:.1%}"
+            note = f"  validation {progress.history[-1]['validation_accuracy']:.1%}"
         for step in range(self.steps):
             rows = order[step * self.batch : (step + 1) * self.batch]
             batch = augment(self.photos.images[rows], self.config, self.preprocessing, random)
@@ -269,8 +271,8 @@ class _Fit:
                 "learning_rate": learning_rate_at(self.config, epoch),
                 "loss": loss / self.steps,
                 "accuracy": correct / (self.steps * self.batch),
-                "val_loss": validation_loss,
-                "val_accuracy": validation_accuracy,
+                "validation_loss": validation_loss,
+                "validation_accuracy": validation_accuracy,
             }
         )
         rank = (validation_accuracy, -validation_loss)
