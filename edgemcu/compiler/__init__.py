@@ -1,0 +1,107 @@
+"""Ahead-of-time compilation of an int8 graph to plain C11.
+
+The result is a folder that any C project can take in: no heap, nothing of libc but memcpy and
+memset, one static arena planned ahead of time, and only the kernels that this model uses. Its
+output bytes equal those of TensorFlow Lite's reference kernels.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edgemcu.compiler import emit, program
+from edgemcu.errors import ModelError, UnsupportedModelError
+from edgemcu.graph.ir import Graph
+
+__all__ = ["CompiledModel", "LayerFacts", "compile_model"]
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer as it was compiled.
+
+    Attributes:
+        number: from 1, in execution order.
+        kind: the operator, by TensorFlow Lite's name.
+        name: the output tensor's name in the model.
+        kernel: the C function that computes it.
+        input_shapes, output_shape: of the tensors it reads and writes at run time.
+        macs: multiplications with weights.
+        weights_bytes: flash for its constants, tables and scales included.
+        scratch_bytes: memory that it needs beside its tensors.
+    """
+
+    number: int
+    kind: str
+    name: str
+    kernel: str
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shape: tuple[int, ...]
+    macs: int
+    weights_bytes: int
+    scratch_bytes: int
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as C.
+
+    Attributes:
+        files: C text by relative path; the same model always gives the same bytes.
+        arena_bytes: RAM for all activations, inputs and outputs included.
+        arena_lower_bound: the most bytes alive at any one layer; no plan can be smaller.
+        weights_bytes: flash for all constants.
+        layers: in execution order.
+        target: the kernel set.
+    """
+
+    files: dict[str, str]
+    arena_bytes: int
+    arena_lower_bound: int
+    weights_bytes: int
+    layers: tuple[LayerFacts, ...]
+    target: str
+
+
+def compile_model(graph: Graph, *, target: str = "portable", model_digest: str) -> CompiledModel:
+    """Compile a checked graph to C.
+
+    Args:
+        graph: as the reader returns it.
+        target: the kernel set; "portable" runs everywhere.
+        model_digest: SHA-256 of the .tflite file, 64 hexadecimal digits; it goes into the code.
+
+    Raises:
+        UnsupportedModelError: something that the reference kernels refuse, or an unknown target.
+        ModelError: the digest is not one.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", model_digest):
+        raise ModelError(f"{model_digest!r} is not a SHA-256 digest in hexadecimal")
+    if not graph.inputs or not graph.outputs:
+        raise UnsupportedModelError("the model has no inputs or no outputs")
+    compiled = program.build(graph, target)
+    files, weights_bytes = emit.emit(compiled, target, model_digest)
+    return CompiledModel(
+        files=files,
+        arena_bytes=compiled.plan.bytes,
+        arena_lower_bound=compiled.plan.lower_bound,
+        weights_bytes=weights_bytes,
+        layers=tuple(_facts(graph, layer) for layer in compiled.layers),
+        target=target,
+    )
+
+
+def _facts(graph: Graph, layer: program.Layer) -> LayerFacts:
+    tensors = graph.tensors
+    return LayerFacts(
+        number=layer.number,
+        kind=layer.op.kind.value,
+        name=tensors[layer.output].name,
+        kernel=layer.calls[0].kernel.name,
+        input_shapes=tuple(tensors[i].shape for call in layer.calls for i in call.inputs),
+        output_shape=tensors[layer.output].shape,
+        macs=layer.macs,
+        weights_bytes=sum(call.binding.weights_bytes for call in layer.calls),
+        scratch_bytes=layer.scratch_bytes,
+    )

@@ -1,0 +1,129 @@
+"""Which kernel computes a layer: the registry, and the choice among those that apply.
+
+A kernel is a C function in `firmware_templates/compiled/kernels/` and the Python that lays out its
+constants. A target is a list of kernels; "portable" runs everywhere and every other target falls
+back on it. Among the kernels of a target that apply to an operation, the cheapest is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemcu.compiler.operations import Operation
+from edgemcu.errors import UnsupportedModelError
+
+OperationT = TypeVar("OperationT", bound=Operation)
+
+
+@dataclass(frozen=True)
+class Array:
+    """A constant array in flash; `values` are flattened as they lie in memory."""
+
+    values: NDArray[np.integer[Any]]
+
+    @property
+    def bytes(self) -> int:
+        return int(self.values.nbytes)
+
+    @property
+    def c_type(self) -> str:
+        return f"{self.values.dtype.name}_t"
+
+
+Field = int | float | list[int] | Array | Mapping[str, Any]
+"""A member of a kernel's parameter structure; a mapping is a structure inside it."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One operation bound to one kernel.
+
+    Attributes:
+        params: the members of the kernel's parameter structure, in order.
+        scratch_bytes: memory that the kernel needs beside its inputs and output.
+        in_place: inputs (by position) whose memory the output may take over, if it has room.
+        params_type: the C type of the parameters.
+    """
+
+    params: Mapping[str, Field]
+    params_type: str
+    scratch_bytes: int = 0
+    in_place: tuple[int, ...] = ()
+
+    @property
+    def weights_bytes(self) -> int:
+        """Flash for all arrays among the parameters."""
+        return _array_bytes(self.params)
+
+
+def _array_bytes(fields: Mapping[str, Field]) -> int:
+    total = 0
+    for value in fields.values():
+        if isinstance(value, Array):
+            total += value.bytes
+        elif isinstance(value, Mapping):
+            total += _array_bytes(value)
+    return total
+
+
+@dataclass(frozen=True)
+class Kernel(Generic[OperationT]):
+    """A C function that computes one kind of operation.
+
+    Its arguments are a pointer to its parameters, its inputs, its output, and its scratch memory.
+
+    Attributes:
+        name: the C function; its prototype is in `<name>.h`.
+        folder: where its sources are, below `firmware_templates/compiled/kernels/`.
+        operation: what it computes.
+        applies: whether it can compute this one.
+        cost: estimated instructions on a Cortex-M4; only comparisons between kernels matter.
+        bind: lays out the constants.
+        scratch: whether it takes scratch memory; a layer may still need none of it.
+        headers: other headers in `folder` that it includes.
+    """
+
+    name: str
+    folder: str
+    operation: type[OperationT]
+    applies: Callable[[OperationT], bool]
+    cost: Callable[[OperationT], float]
+    bind: Callable[[OperationT], Binding]
+    scratch: bool = False
+    headers: tuple[str, ...] = field(default=())
+
+
+AnyKernel = Kernel[Any]
+
+
+@cache
+def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
+    """The kernels of every target, by name."""
+    from edgemcu.compiler.kernels import portable
+
+    return {"portable": portable.KERNELS}
+
+
+def choose(operation: Operation, target: str) -> AnyKernel:
+    """The cheapest kernel of `target` for an operation.
+
+    Raises:
+        UnsupportedModelError: there is no such target, or no kernel for this.
+    """
+    if target not in targets():
+        known = ", ".join(sorted(targets()))
+        raise UnsupportedModelError(f"no kernels for target {target!r}", hint=f"Known: {known}.")
+    candidates = [
+        kernel
+        for kernel in targets()[target]
+        if isinstance(operation, kernel.operation) and kernel.applies(operation)
+    ]
+    if not candidates:
+        raise UnsupportedModelError(f"no kernel for this {type(operation).__name__}")
+    return min(candidates, key=lambda kernel: (kernel.cost(operation), kernel.name))

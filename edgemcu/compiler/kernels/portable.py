@@ -1,0 +1,437 @@
+"""Portable kernels: C11 for any machine, written so that a 32-bit core runs them well.
+
+Costs are instructions on a Cortex-M4 at -O2, counted from the compiler's output.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from edgemcu.compiler import operations as o
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import layout as lay
+
+FOLDER = "portable"
+
+# Window rows shorter than this are gathered with their neighbours into one run: the loop over rows
+# would cost more than the copy.
+SHORTEST_DIRECT_ROW = 8
+
+
+def _always(operation: o.Operation) -> bool:
+    return True
+
+
+def _conv_cost(operation: o.Convolution, per_mac: float) -> float:
+    outputs = prod(operation.window.output_size) * operation.output_channels
+    return operation.macs * per_mac + outputs * 25.0
+
+
+def _is_1x1(operation: o.Convolution) -> bool:
+    window = operation.window
+    return (
+        operation.groups == 1
+        and window.size == (1, 1)
+        and window.stride == (1, 1)
+        and not window.pads
+    )
+
+
+def _conv_1x1(operation: o.Convolution) -> Binding:
+    channels = operation.output_channels
+    rows = operation.weights.reshape(channels, -1)
+    return Binding(
+        params={
+            "pixels": prod(operation.window.output_size),
+            "input_channels": operation.window.input_channels,
+            "output_channels": channels,
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales, multiple=2),
+            "weights": Array(lay.interleave(rows, 2)),
+        },
+        params_type="struct conv_1x1_int8_params",
+    )
+
+
+def _conv_2d(operation: o.Convolution) -> Binding:
+    window = operation.window
+    channels = operation.output_channels
+    rows = operation.weights.reshape(channels, -1)
+    row = window.size[1] * window.input_channels
+    gathers = window.size[1] > 1 and (window.dilation[1] > 1 or row < SHORTEST_DIRECT_ROW)
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "output_channels": channels,
+            "always_gather": int(gathers),
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales, multiple=2),
+            "weights": Array(lay.interleave(rows, 2)),
+        },
+        params_type="struct conv_2d_int8_params",
+        scratch_bytes=2 * rows.shape[1] if gathers or window.pads else 0,
+    )
+
+
+def _grouped_conv_2d(operation: o.Convolution) -> Binding:
+    window = operation.window
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "output_channels": operation.output_channels,
+            "groups": operation.groups,
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales),
+            "weights": Array(operation.weights),
+        },
+        params_type="struct grouped_conv_2d_int8_params",
+        scratch_bytes=window.taps * window.input_channels,
+    )
+
+
+def _depthwise_cost(operation: o.DepthwiseConvolution, per_mac: float) -> float:
+    outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
+    return operation.macs * per_mac + outputs * 25.0
+
+
+def _is_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
+    window = operation.window
+    return window.size == (3, 3) and window.dilation == (1, 1) and operation.depth_multiplier == 1
+
+
+def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
+    window = operation.window
+    columns = 4 if window.stride[1] == 1 else 3
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales),
+            "weights": Array(np.moveaxis(operation.weights, 2, 0)),
+        },
+        params_type="struct depthwise_conv_3x3_int8_params",
+        scratch_bytes=3 * columns * window.input_channels if window.pads else 0,
+    )
+
+
+def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
+    window = operation.window
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "depth_multiplier": operation.depth_multiplier,
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales),
+            "weights": Array(np.moveaxis(operation.weights, 2, 0)),
+        },
+        params_type="struct depthwise_conv_2d_int8_params",
+        scratch_bytes=window.taps * window.input_channels if window.pads else 0,
+    )
+
+
+def _fully_connected(operation: o.FullyConnected) -> Binding:
+    channels, inputs = operation.weights.shape
+    return Binding(
+        params={
+            "rows": operation.rows,
+            "input_channels": inputs,
+            "output_channels": channels,
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales, multiple=2),
+            "weights": Array(lay.interleave(operation.weights, 2)),
+        },
+        params_type="struct fully_connected_int8_params",
+    )
+
+
+def _pool(operation: o.Pool) -> Binding:
+    window = operation.window
+    return Binding(
+        params={
+            "input_height": window.input_size[0],
+            "input_width": window.input_size[1],
+            "channels": window.input_channels,
+            "output_height": window.output_size[0],
+            "output_width": window.output_size[1],
+            "height": window.size[0],
+            "width": window.size[1],
+            "stride_y": window.stride[0],
+            "stride_x": window.stride[1],
+            "pad_top": window.padding[0],
+            "pad_left": window.padding[1],
+            "min": operation.output.min,
+            "max": operation.output.max,
+        },
+        params_type="struct pool_params",
+    )
+
+
+def _mean(operation: o.Mean) -> Binding:
+    count = prod(
+        size for size, reduced in zip(operation.shape, operation.reduced, strict=True) if reduced
+    )
+    return Binding(
+        params={
+            **lay.mean_fields(operation.shape, operation.reduced),
+            "zero_point_sum": operation.input_zero_point * count,
+            "multiplier": operation.factor[0],
+            "shift": operation.factor[1],
+            "out": lay.output_fields(operation.output),
+        },
+        params_type="struct mean_int8_params",
+    )
+
+
+def _in_place(shape: tuple[int, ...], *inputs: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(i for i, size in enumerate(inputs) if prod(size) == prod(shape))
+
+
+def _sum(operation: o.Sum) -> Binding:
+    def operand(side: o.Operand) -> dict[str, int]:
+        multiplier, shift = side.factor
+        return {"zero_point": side.zero_point, "multiplier": multiplier, "shift": shift}
+
+    shapes = operation.shape, operation.shape_a, operation.shape_b
+    return Binding(
+        params={
+            "shape": lay.broadcast_fields(*shapes),
+            "a": operand(operation.a),
+            "b": operand(operation.b),
+            "multiplier": operation.factor[0],
+            "shift": operation.factor[1],
+            "out": lay.output_fields(operation.output),
+        },
+        params_type=f"struct {'sub' if operation.subtract else 'add'}_int8_params",
+        in_place=_in_place(*shapes),
+    )
+
+
+def _product(operation: o.Product) -> Binding:
+    shapes = operation.shape, operation.shape_a, operation.shape_b
+    return Binding(
+        params={
+            "shape": lay.broadcast_fields(*shapes),
+            "zero_point_a": operation.zero_point_a,
+            "zero_point_b": operation.zero_point_b,
+            "multiplier": operation.factor[0],
+            "shift": operation.factor[1],
+            "out": lay.output_fields(operation.output),
+        },
+        params_type="struct mul_int8_params",
+        in_place=_in_place(*shapes),
+    )
+
+
+def _pad(operation: o.Pad) -> Binding:
+    fields = lay.pad_fields(operation.shape, operation.paddings)
+    return Binding(
+        params={"value": operation.value, **fields}, params_type="struct pad_int8_params"
+    )
+
+
+def _join(operation: o.Join) -> Binding:
+    return Binding(
+        params={
+            "blocks": operation.blocks,
+            "block": operation.block,
+            "output_stride": operation.stride,
+            "first": operation.first,
+        },
+        params_type="struct concatenation_int8_params",
+    )
+
+
+def _lookup(operation: o.Lookup) -> Binding:
+    return Binding(
+        params={"elements": operation.elements, "table": Array(operation.table)},
+        params_type="struct lookup_int8_params",
+        in_place=(0,),
+    )
+
+
+def _softmax(operation: o.Softmax) -> Binding:
+    return Binding(
+        params={
+            "rows": operation.rows,
+            "depth": operation.depth,
+            "exponentials": len(operation.exponentials),
+            "exponential": Array(operation.exponentials),
+        },
+        params_type="struct softmax_int8_params",
+        in_place=(0,),
+    )
+
+
+def _quantize(operation: o.QuantizeFloat) -> Binding:
+    return Binding(
+        params={
+            "elements": operation.elements,
+            "scale": operation.scale,
+            "zero_point": operation.zero_point,
+        },
+        params_type="struct quantize_float32_int8_params",
+        in_place=(0,),
+    )
+
+
+def _dequantize(operation: o.DequantizeFloat) -> Binding:
+    return Binding(
+        params={
+            "elements": operation.elements,
+            "scale": operation.scale,
+            "zero_point": operation.zero_point,
+        },
+        params_type="struct dequantize_int8_float32_params",
+    )
+
+
+def _elements(operation: o.Operation) -> float:
+    """Operations with one kernel only need no estimate."""
+    return 0.0
+
+
+KERNELS: tuple[AnyKernel, ...] = (
+    Kernel(
+        "conv_1x1_int8",
+        FOLDER,
+        o.Convolution,
+        applies=_is_1x1,
+        cost=lambda operation: _conv_cost(operation, 2.75),
+        bind=_conv_1x1,
+        headers=("dot_int8.h", "requantize.h"),
+    ),
+    Kernel(
+        "conv_2d_int8",
+        FOLDER,
+        o.Convolution,
+        applies=lambda operation: operation.groups == 1,
+        cost=lambda operation: _conv_cost(operation, 3.0),
+        bind=_conv_2d,
+        scratch=True,
+        headers=("dot_int8.h", "requantize.h", "window.h"),
+    ),
+    Kernel(
+        "grouped_conv_2d_int8",
+        FOLDER,
+        o.Convolution,
+        applies=_always,
+        cost=lambda operation: _conv_cost(operation, 7.0),
+        bind=_grouped_conv_2d,
+        scratch=True,
+        headers=("requantize.h", "window.h"),
+    ),
+    Kernel(
+        "depthwise_conv_3x3_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_is_depthwise_3x3,
+        cost=lambda operation: _depthwise_cost(operation, 3.0),
+        bind=_depthwise_3x3,
+        scratch=True,
+        headers=("requantize.h", "window.h"),
+    ),
+    Kernel(
+        "depthwise_conv_2d_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_always,
+        cost=lambda operation: _depthwise_cost(operation, 7.0),
+        bind=_depthwise_2d,
+        scratch=True,
+        headers=("requantize.h", "window.h"),
+    ),
+    Kernel(
+        "fully_connected_int8",
+        FOLDER,
+        o.FullyConnected,
+        applies=_always,
+        cost=_elements,
+        bind=_fully_connected,
+        headers=("requantize.h",),
+    ),
+    Kernel(
+        "average_pool_2d_int8",
+        FOLDER,
+        o.Pool,
+        applies=lambda operation: operation.average,
+        cost=_elements,
+        bind=_pool,
+        headers=("pool_window.h", "requantize.h"),
+    ),
+    Kernel(
+        "max_pool_2d_int8",
+        FOLDER,
+        o.Pool,
+        applies=lambda operation: not operation.average,
+        cost=_elements,
+        bind=_pool,
+        headers=("pool_window.h", "requantize.h"),
+    ),
+    Kernel(
+        "mean_int8",
+        FOLDER,
+        o.Mean,
+        applies=_always,
+        cost=_elements,
+        bind=_mean,
+        headers=("requantize.h",),
+    ),
+    Kernel(
+        "add_int8",
+        FOLDER,
+        o.Sum,
+        applies=lambda operation: not operation.subtract,
+        cost=_elements,
+        bind=_sum,
+        headers=("broadcast.h", "requantize.h"),
+    ),
+    Kernel(
+        "sub_int8",
+        FOLDER,
+        o.Sum,
+        applies=lambda operation: operation.subtract,
+        cost=_elements,
+        bind=_sum,
+        headers=("broadcast.h", "requantize.h"),
+    ),
+    Kernel(
+        "mul_int8",
+        FOLDER,
+        o.Product,
+        applies=_always,
+        cost=_elements,
+        bind=_product,
+        headers=("broadcast.h", "requantize.h"),
+    ),
+    Kernel("pad_int8", FOLDER, o.Pad, applies=_always, cost=_elements, bind=_pad),
+    Kernel("concatenation_int8", FOLDER, o.Join, applies=_always, cost=_elements, bind=_join),
+    Kernel("lookup_int8", FOLDER, o.Lookup, applies=_always, cost=_elements, bind=_lookup),
+    Kernel(
+        "softmax_int8",
+        FOLDER,
+        o.Softmax,
+        applies=_always,
+        cost=_elements,
+        bind=_softmax,
+        headers=("requantize.h",),
+    ),
+    Kernel(
+        "quantize_float32_int8",
+        FOLDER,
+        o.QuantizeFloat,
+        applies=_always,
+        cost=_elements,
+        bind=_quantize,
+        headers=("requantize.h",),
+    ),
+    Kernel(
+        "dequantize_int8_float32",
+        FOLDER,
+        o.DequantizeFloat,
+        applies=_always,
+        cost=_elements,
+        bind=_dequantize,
+    ),
+)

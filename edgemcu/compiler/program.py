@@ -1,0 +1,198 @@
+"""The compiled network before it is written out: layers bound to kernels, tensors to addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgemcu.compiler import kernels, planner
+from edgemcu.compiler.lowering import lower
+from edgemcu.compiler.operations import Operation
+from edgemcu.compiler.passes import Schedule, schedule
+from edgemcu.errors import UnsupportedModelError
+from edgemcu.graph.ir import Graph, Op, OpKind
+
+WEIGHTED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kernel call: what it computes, by which kernel, with which constants."""
+
+    operation: Operation
+    kernel: kernels.AnyKernel
+    binding: kernels.Binding
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator of the network: mostly one call, one per input for CONCATENATION.
+
+    Attributes:
+        number: from 1, in execution order.
+        op: as in the graph.
+        output: the tensor that it writes.
+        scratch: offset of its scratch memory in the arena, None if it needs none.
+    """
+
+    number: int
+    op: Op
+    output: int
+    calls: tuple[Call, ...]
+    scratch: int | None
+
+    @property
+    def macs(self) -> int:
+        return sum(call.operation.macs for call in self.calls)
+
+    @property
+    def scratch_bytes(self) -> int:
+        return max(call.binding.scratch_bytes for call in self.calls)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an activation lies, and from which layer to which (0: before the first)."""
+
+    tensor: int
+    offset: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """Attributes:
+    graph: what it was made from.
+    storage: for each tensor of the graph, the tensor whose memory it is.
+    placements: of activations, by storage tensor, in order of their first life.
+    constants: storage tensors that are read from flash.
+    plan: the arena.
+    """
+
+    graph: Graph
+    storage: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    placements: dict[int, Placement]
+    constants: tuple[int, ...]
+    plan: planner.Plan
+
+
+def build(graph: Graph, target: str) -> Program:
+    """Bind every operator to a kernel of `target` and plan the arena.
+
+    Raises:
+        UnsupportedModelError: an operator that this target cannot compute as the reference does.
+    """
+    order = schedule(graph)
+    calls = []
+    for step in order.steps:
+        operations = lower(graph, step.op, step.padding)
+        pieces = [(i,) for i in step.op.inputs] if len(operations) > 1 else [_data_inputs(step.op)]
+        calls.append(
+            tuple(
+                _bind(operation, target, inputs)
+                for operation, inputs in zip(operations, pieces, strict=True)
+            )
+        )
+    memory = _Memory(graph, order, calls)
+    layers = tuple(
+        Layer(number, step.op, step.op.outputs[0], calls[number - 1], memory.scratch[number])
+        for number, step in enumerate(order.steps, start=1)
+    )
+    return Program(graph, order.storage, layers, memory.placements, memory.constants, memory.plan)
+
+
+def _data_inputs(op: Op) -> tuple[int, ...]:
+    """Inputs that a kernel reads at run time; weights and biases are in its constants."""
+    return op.inputs[:1] if op.kind in WEIGHTED else op.inputs
+
+
+def _bind(operation: Operation, target: str, inputs: tuple[int, ...]) -> Call:
+    kernel = kernels.choose(operation, target)
+    return Call(operation, kernel, kernel.bind(operation), inputs)
+
+
+class _Memory:
+    """Lives of all activations, in-place decisions, and the arena plan for both."""
+
+    def __init__(self, graph: Graph, order: Schedule, calls: list[tuple[Call, ...]]) -> None:
+        self.graph = graph
+        self.storage = order.storage
+        self.lives = self._lives(order, calls)
+        owner = self._share(order, calls)
+        self._plan(owner, calls)
+
+    def _lives(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[int, tuple[int, int]]:
+        """First and last layer of each activation; 0 is before the first, outputs live on."""
+        lives: dict[int, tuple[int, int]] = {}
+        constants: list[int] = []
+
+        def touch(tensor: int, number: int) -> None:
+            root = self.storage[tensor]
+            if self.graph.tensors[root].data is not None:
+                if root not in constants:
+                    constants.append(root)
+                return
+            if root not in lives:
+                raise UnsupportedModelError(
+                    "is read before anything is written to it",
+                    where=f"tensor {self.graph.tensors[root].name!r}",
+                )
+            first, last = lives[root]
+            lives[root] = (first, max(last, number))
+
+        for tensor in self.graph.inputs:
+            lives.setdefault(self.storage[tensor], (0, 0))
+        for number, (step, layer) in enumerate(zip(order.steps, calls, strict=True), start=1):
+            for call in layer:
+                for tensor in call.inputs:
+                    touch(tensor, number)
+            lives[self.storage[step.op.outputs[0]]] = (number, number)
+        for tensor in self.graph.outputs:
+            touch(tensor, len(calls) + 1)
+        self.constants = tuple(constants)
+        return lives
+
+    def _share(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[int, int]:
+        """The tensor whose memory each activation takes over, or itself."""
+        owner = {root: root for root in self.lives}
+        for number, (step, layer) in enumerate(zip(order.steps, calls, strict=True), start=1):
+            output = self.storage[step.op.outputs[0]]
+            if len(layer) > 1:
+                continue
+            for position in layer[0].binding.in_place:
+                source = self.storage[layer[0].inputs[position]]
+                if source in self.lives and self.lives[source][1] == number:
+                    owner[output] = owner[source]
+                    break
+        return owner
+
+    def _plan(self, owner: dict[int, int], calls: list[tuple[Call, ...]]) -> None:
+        groups: dict[int, list[int]] = {}
+        for root in self.lives:
+            groups.setdefault(owner[root], []).append(root)
+        blocks = [
+            planner.Block(
+                max(self.graph.tensors[root].bytes for root in group),
+                min(self.lives[root][0] for root in group),
+                max(self.lives[root][1] for root in group),
+            )
+            for group in groups.values()
+        ]
+        scratch: list[tuple[int, planner.Block]] = []
+        for number, layer in enumerate(calls, start=1):
+            size = max(call.binding.scratch_bytes for call in layer)
+            if size:
+                scratch.append((number, planner.Block(size, number, number)))
+        self.plan = planner.plan([*blocks, *(block for _, block in scratch)])
+
+        offsets = dict(zip(groups, self.plan.offsets, strict=False))
+        self.placements = {
+            root: Placement(root, offsets[owner[root]], *life) for root, life in self.lives.items()
+        }
+        self.scratch: dict[int, int | None] = dict.fromkeys(range(1, len(calls) + 1))
+        self.scratch.update(
+            (number, offset)
+            for (number, _), offset in zip(scratch, self.plan.offsets[len(blocks) :], strict=True)
+        )

@@ -1,0 +1,26 @@
+#include "sub_int8.h"
+
+static inline int32_t rescale_operand(const struct sub_int8_operand *operand, int8_t value)
+{
+    const int32_t shifted = (value - operand->zero_point) * (1 << SUB_INT8_LEFT_SHIFT);
+    return rescale(shifted, operand->multiplier, operand->shift);
+}
+
+static void sub_row(const void *params, const int8_t *a, const int8_t *b, int8_t *output)
+{
+    const struct sub_int8_params *p = params;
+    const int32_t stride_a = p->shape.stride_a[3];
+    const int32_t stride_b = p->shape.stride_b[3];
+
+    for (int32_t i = 0; i < p->shape.size[3]; ++i) {
+        const int32_t difference = rescale_operand(&p->a, *a) - rescale_operand(&p->b, *b);
+        output[i] = requantize((uint32_t)difference, p->multiplier, p->shift, &p->out);
+        a += stride_a;
+        b += stride_b;
+    }
+}
+
+void sub_int8(const struct sub_int8_params *p, const int8_t *a, const int8_t *b, int8_t *output)
+{
+    broadcast_rows(&p->shape, sub_row, p, a, b, output);
+}
