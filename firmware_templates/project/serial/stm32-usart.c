@@ -54,8 +54,11 @@ void serial_init(void)
 
 void serial_interrupt(void)
 {
-    uint32_t status = USART_SR;
-    if ((status & (SR_RXNE | SR_ORE)) != 0u) {
+    uint32_t status;
+
+    /* Until nothing is left: in QEMU the next byte can be there as soon as one has been read,
+     * and raises no interrupt of its own then. */
+    while (((status = USART_SR) & (SR_RXNE | SR_ORE)) != 0u) {
         uint8_t byte = (uint8_t)USART_DR; /* reading clears RXNE and ORE */
         if ((status & SR_ORE) != 0u) {
             lost++;

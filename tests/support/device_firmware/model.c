@@ -2,25 +2,9 @@
 
 #include <string.h>
 
-#include "edgemcu_app.h"
-#include "frame.h"
-#include "protocol.h"
-#include "serial.h"
-
 static uint8_t first[1024];
 static uint8_t second[EDGEMCU_INPUT_BYTES - sizeof first];
 static uint8_t crcs[EDGEMCU_OUTPUT_COUNT][4];
-
-const char *const edgemcu_class_names[EDGEMCU_CLASS_COUNT] = {"cat", "dog", "bird", "fish"};
-
-#define ROW(p) (p) ^ 0x55, ((p) + 1) ^ 0x55, ((p) + 2) ^ 0x55, ((p) + 3) ^ 0x55
-#define ROWS(p) ROW(p), ROW((p) + 4), ROW((p) + 8), ROW((p) + 12)
-
-/* Neither the identity nor an offset: pixels that were not mapped show. */
-const int8_t edgemcu_input_table[256] = {
-    ROWS(-128), ROWS(-112), ROWS(-96), ROWS(-80), ROWS(-64), ROWS(-48), ROWS(-32), ROWS(-16),
-    ROWS(0),    ROWS(16),   ROWS(32),  ROWS(48),  ROWS(64),  ROWS(80),  ROWS(96),  ROWS(112),
-};
 
 int edgemcu_init(void)
 {
@@ -41,26 +25,29 @@ size_t edgemcu_input_bytes(size_t index)
     return index == 0 ? sizeof first : sizeof second;
 }
 
-static void fingerprint(uint8_t crc[4], uint8_t *tensor, size_t n)
+static void fingerprint(uint8_t output[4], uint8_t *tensor, size_t n)
 {
-    uint32_t value = crc32_update(0, tensor, n);
+    uint32_t crc = 0xffffffffu;
 
+    for (size_t i = 0; i < n; i++) {
+        crc ^= tensor[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1u)));
+        }
+    }
     for (int i = 0; i < 4; i++) {
-        crc[i] = (uint8_t)(value >> (8 * i));
+        output[i] = (uint8_t)(~crc >> (8 * i));
     }
     memset(tensor, 0xaa, n); /* as in a real arena, the inputs are used up */
 }
 
 int edgemcu_invoke(void)
 {
-    static const char fault[] = "edgemcu fault: as the test asked\r\n  r0 00000000\r\n";
-
     if (memcmp(first, "HANG", 4) == 0) {
         for (;;) {
         }
     }
-    if (memcmp(first, "DIE!", 4) == 0) {
-        serial_write((const uint8_t *)fault, sizeof fault - 1);
+    if (memcmp(first, "TRAP", 4) == 0) {
         __builtin_trap();
     }
     if (memcmp(first, "FAIL", 4) == 0) {
