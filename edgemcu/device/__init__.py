@@ -1,0 +1,1 @@
+"""Talking to a firmware: wire protocol, transports, emulators, sessions."""

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from edgemcu.device.inference import Inference, Patience, StartOver, Timing, check_input
 from edgemcu.device.link import Link
@@ -22,6 +23,7 @@ from edgemcu.device.protocol import (
     Frame,
     Identity,
     Kind,
+    Result,
     session_of,
 )
 from edgemcu.device.transport import Transport
@@ -55,11 +57,15 @@ class InferenceResult:
         outputs: all output tensors' bytes, back to back.
         ticks: of the device's counter, for the inference alone.
         sequence: the device's running number of this inference, as in its log lines.
+        instructions: what the ticks stand for in an emulator; None where they are time.
+        seconds: what the ticks stand for on a chip; None where they are instructions.
     """
 
     outputs: bytes
     ticks: int
     sequence: int
+    instructions: int | None
+    seconds: float | None
 
 
 class DeviceSession:
@@ -69,6 +75,7 @@ class DeviceSession:
         transport: the line.
         limits: time-outs and retries.
         on_line: called with each line of the device that is for people, as it arrives.
+        instructions_per_tick: of the device's counter, where it follows instructions.
 
     Attributes:
         restarts: resets of the device that were noticed and overcome.
@@ -79,9 +86,11 @@ class DeviceSession:
         transport: Transport,
         limits: Limits | None = None,
         on_line: Callable[[str], None] | None = None,
+        instructions_per_tick: Fraction | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.restarts = 0
+        self._instructions_per_tick = instructions_per_tick
         self._link = Link(transport, on_line)
         self._session = 0
         self._identity: Identity | None = None
@@ -212,7 +221,7 @@ class DeviceSession:
                     self.identify()
                 continue
             self._slowest = max(self._slowest, inference.seconds)
-            return InferenceResult(result.outputs, result.ticks, result.number)
+            return self._interpret(result)
 
     def infer_many(
         self, inputs: Iterable[bytes], kind: Kind = Kind.TENSOR
@@ -225,6 +234,14 @@ class DeviceSession:
         """
         for data in inputs:
             yield self.infer(data, kind)
+
+    def _interpret(self, result: Result) -> InferenceResult:
+        instructions = seconds = None
+        if self._instructions_per_tick is not None:
+            instructions = round(result.ticks * self._instructions_per_tick)
+        elif self.identity.counter_hz:
+            seconds = result.ticks / self.identity.counter_hz
+        return InferenceResult(result.outputs, result.ticks, result.number, instructions, seconds)
 
     def _result_seconds(self) -> float:
         """How long to wait for a result before asking again: a lost one must not cost minutes."""
