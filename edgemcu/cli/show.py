@@ -10,10 +10,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgemcu.cli.terminal import result_terminal
+from edgemcu.report.text import percent, size
 
 if TYPE_CHECKING:
     from edgemcu.boards import Board
+    from edgemcu.evaluation import Evaluation
+    from edgemcu.firmware import GeneratedProject
+    from edgemcu.steps.build import BuiltFirmware
+    from edgemcu.steps.dataset import DatasetReport
     from edgemcu.steps.doctor import Diagnosis, Finding
+    from edgemcu.steps.quantize import QuantizedModel
+    from edgemcu.steps.run import RunResult
+    from edgemcu.steps.train import TrainedModel
+
+
+MAX_FILES = 10
 
 
 @dataclass(frozen=True)
@@ -31,17 +42,6 @@ class BoardList:
 
     def to_json(self) -> dict[str, Any]:
         return {"boards": [board.to_json() for board in self.boards]}
-
-
-def size(count: int | None) -> str:
-    """Bytes for people: "118.4 KiB"."""
-    if count is None:
-        return "-"
-    if count < 1024:
-        return f"{count} B"
-    if count < 1024 * 1024:
-        return f"{count / 1024:.1f} KiB"
-    return f"{count / 1024 / 1024:.2f} MiB"
 
 
 def _table(*columns: str) -> Table:
@@ -62,8 +62,8 @@ def boards(listing: BoardList) -> None:
         table.add_row(
             f"[bold]{board.name}[/bold]",
             escape(board.title),
-            size(board.flash_bytes),
-            size(board.ram_bytes),
+            size(board.flash_bytes) if board.flash_bytes else "-",
+            size(board.ram_bytes) if board.ram_bytes else "-",
             f"{board.clock_hz / 1e6:g} MHz" if board.clock_hz else "-",
             runs_in,
         )
@@ -100,3 +100,112 @@ def _status(finding: Finding) -> str:
 def _purpose(finding: Finding) -> str:
     note = f" [dim]({escape(finding.note)})[/dim]" if finding.note else ""
     return escape(finding.purpose) + note
+
+
+def dataset(report: DatasetReport) -> None:
+    terminal = result_terminal()
+    height, width, channels = report.shape
+    terminal.print(
+        f"[bold]{escape(report.source)}[/bold]: {report.train:,} training and {report.test:,} test "
+        f"photos, used as {width}×{height}×{channels}"
+    )
+    table = _table("class", "training>", "test>")
+    for row in report.classes:
+        table.add_row(escape(row.name), f"{row.train:,}", f"{row.test:,}")
+    terminal.print(table)
+    findings = report.findings
+    for skipped in (*findings.broken[:MAX_FILES], *findings.leaks[:MAX_FILES]):
+        terminal.print(f"  [dim]left out:[/dim] {escape(skipped.path)}: {escape(skipped.reason)}")
+    for title, groups in (
+        ("the same photo", findings.duplicates),
+        ("nearly the same", findings.near_duplicates),
+        ("the same photo in several classes", findings.conflicts),
+    ):
+        for group in groups[:MAX_FILES]:
+            terminal.print(f"  [dim]{title}:[/dim] {escape(', '.join(group))}")
+        if len(groups) > MAX_FILES:
+            terminal.print(f"  [dim]… and {len(groups) - MAX_FILES} more such groups[/dim]")
+    for warning in report.warnings:
+        terminal.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+    terminal.print(f"contact sheet: {report.contact_sheet}")
+
+
+def _accuracy_table(evaluations: dict[str, Evaluation]) -> Table:
+    """Accuracy over all, then per class, one column per engine."""
+    table = _table("accuracy", *(f"{name}>" for name in evaluations))
+    everything = list(evaluations.values())
+    table.add_row(
+        f"[bold]all {everything[0].total:,} test photos[/bold]",
+        *(f"[bold]{percent(evaluation.accuracy)}[/bold]" for evaluation in everything),
+    )
+    for index, name in enumerate(everything[0].classes):
+        table.add_row(
+            f"  {escape(name)}",
+            *(percent(evaluation.per_class[index]) for evaluation in everything),
+        )
+    return table
+
+
+def _unchanged(flag: bool) -> str:
+    return " [dim](unchanged)[/dim]" if flag else ""
+
+
+def training(trained: TrainedModel) -> None:
+    result = trained.result
+    terminal = result_terminal()
+    terminal.print(_accuracy_table({"float": result.test}))
+    terminal.print(
+        f"{result.parameters:,} parameters, best of {result.epochs} epochs: {result.best_epoch} "
+        f"(validation {percent(result.validation_accuracy)}), {result.seconds:.0f} s"
+    )
+    terminal.print(f"weights: {trained.weights}{_unchanged(trained.unchanged)}")
+
+
+def quantization(quantized: QuantizedModel) -> None:
+    result = quantized.result
+    terminal = result_terminal()
+    terminal.print(_accuracy_table({"float": result.float32, "int8": result.int8}))
+    lost = result.points_lost
+    changed = f"{lost:.2f} points lost" if lost > 0 else f"{-lost:.2f} points gained"
+    terminal.print(
+        f"{changed}; int8 under {escape(result.reference)}'s reference kernels, calibrated on "
+        f"{result.calibration_images} training photos"
+    )
+    for layer in result.noisiest:
+        terminal.print(f"  noisiest: {escape(str(layer))}")
+    terminal.print(
+        f"model: {quantized.model}, {size(result.model_bytes)}{_unchanged(quantized.unchanged)}"
+    )
+
+
+def generated_project(project: GeneratedProject) -> None:
+    terminal = result_terminal()
+    terminal.print(
+        f"[bold]{project.board}[/bold], {project.runtime} runtime, {project.kernels} kernels: "
+        f"arena {size(project.arena_bytes)}, weights {size(project.weights_bytes)}"
+    )
+    for name in project.files:
+        terminal.print(f"  [dim]{escape(name)}[/dim]")
+    terminal.print(f"project: {project.path}")
+
+
+def build(built: BuiltFirmware) -> None:
+    result = built.build
+    terminal = result_terminal()
+    table = _table("", "used>", "of>", ">")
+    for label, used, limit in (
+        ("flash", result.flash_bytes, result.flash_limit),
+        ("RAM", result.ram_bytes, result.ram_limit),
+    ):
+        share = percent(used / limit) if limit else ""
+        table.add_row(label, size(used), size(limit) if limit else "-", share)
+    terminal.print(table)
+    terminal.print(f"firmware: {result.elf}")
+
+
+def run(result: RunResult) -> None:
+    from edgemcu.report.terminal import render_terminal
+
+    terminal = result_terminal()
+    render_terminal(result.report, terminal)
+    terminal.print(f"  report: {result.page}{_unchanged(result.unchanged)}")

@@ -20,7 +20,6 @@ from rich.progress import (
 
 from edgemcu.console import Console, ProgressBar
 
-
 PLAIN_WIDTH = 120
 
 

@@ -1,0 +1,218 @@
+"""From what a run brought up to the report's figures."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import platform
+import shutil
+import subprocess
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgemcu._version import __version__
+from edgemcu.artefacts import sha256_file
+from edgemcu.board_schema import Board
+from edgemcu.data import LabelledImages
+from edgemcu.device.emulator import QEMU
+from edgemcu.device.streaming import DeviceOutputs
+from edgemcu.evaluation import Evaluation, evaluate
+from edgemcu.graph.facts import graph_facts
+from edgemcu.graph.ir import DType, Graph
+from edgemcu.reference import reference_name
+from edgemcu.report.model import (
+    ArenaBuffer,
+    Epoch,
+    Layer,
+    Mismatch,
+    Provenance,
+    RunReport,
+    Sample,
+)
+from edgemcu.steps.build import BuiltFirmware
+from edgemcu.steps.quantize import QuantizedModel
+from edgemcu.steps.request import FirmwareRequest
+from edgemcu.steps.train import TrainedModel
+
+MAX_SAMPLES = 60
+MAX_MISMATCHES = 5
+
+
+def compose_report(
+    *,
+    request: FirmwareRequest,
+    board: Board,
+    built: BuiltFirmware,
+    graph: Graph,
+    sent: NDArray[np.uint8],
+    photos: LabelledImages | None,
+    what: str,
+    device: DeviceOutputs,
+    expected: NDArray[np.uint8],
+    training: TrainedModel | None,
+    quantized: QuantizedModel | None,
+) -> RunReport:
+    """Compare `device` with `expected`, row by row, and gather all that is known.
+
+    Args:
+        sent: uint8, (N, …): what the device was given.
+        photos: what it showed, for a model with classes.
+        what: the inputs in words.
+        device: what it answered.
+        expected: uint8, (N, output bytes): what the reference interpreter answered.
+        training, quantized: of a project's own model.
+    """
+    equal = (device.outputs == expected).all(axis=1)
+    facts = graph_facts(graph)
+    scores = output_scores(graph, device.outputs)
+    project = request.project if request.own_model else None
+    return RunReport(
+        title=project.name if project else request.model.stem,
+        board=board.name,
+        board_name=board.title,
+        machine=machine_name(board),
+        runtime=built.project.runtime,
+        kernels=device.identity.kernels,
+        inferences=len(sent),
+        bytes_equal=int(equal.sum()),
+        output_bytes=graph.output_bytes,
+        flash_bytes=built.build.flash_bytes,
+        ram_bytes=built.build.ram_bytes,
+        arena_bytes=built.project.arena_bytes,
+        model_bytes=built.project.model_bytes,
+        macs=facts.macs,
+        elf=str(built.build.elf),
+        model=str(request.model),
+        flash_limit=built.build.flash_limit,
+        ram_limit=built.build.ram_limit,
+        arena_used_bytes=device.identity.arena_used,
+        instructions_per_inference=instructions_per_inference(board, device),
+        host_float=training.result.test if training else None,
+        host_int8=quantized.result.int8 if quantized else None,
+        device=device_evaluation(photos, scores),
+        history=_history(training),
+        best_epoch=training.result.best_epoch if training else None,
+        samples=_samples(photos, scores, equal),
+        layers=tuple(
+            Layer(fact.name, fact.kind, fact.output_shape, fact.macs, fact.weight_bytes)
+            for fact in facts.layers
+        ),
+        arena=_arena(built),
+        mismatches=tuple(
+            Mismatch(int(i), expected[i].tobytes(), device.outputs[i].tobytes())
+            for i in np.flatnonzero(~equal)[:MAX_MISMATCHES]
+        ),
+        provenance=_provenance(request, board, built, what, training, quantized),
+    )
+
+
+def instructions_per_inference(board: Board, device: DeviceOutputs) -> int | None:
+    """The median over all inferences; None where the counter does not follow instructions."""
+    if board.emulator is None or board.emulator.kind != "qemu":
+        return None
+    return round(float(np.median(device.ticks)) * board.emulator.instructions_per_tick)
+
+
+def output_scores(graph: Graph, outputs: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """The first output tensor's real values, (N, elements); None for int32 outputs."""
+    tensor = graph.tensors[graph.outputs[0]]
+    raw = np.ascontiguousarray(outputs[:, : tensor.bytes])
+    if tensor.dtype is DType.FLOAT32:
+        return raw.view("<f4").astype(np.float64)
+    if tensor.dtype is DType.INT8 and tensor.quantization is not None:
+        quantized = raw.view(np.int8).astype(np.float64)
+        return (quantized - tensor.quantization.zero_point) * tensor.quantization.scale
+    return None
+
+
+def device_evaluation(
+    photos: LabelledImages | None, scores: NDArray[np.float64] | None
+) -> Evaluation | None:
+    """What the device's answers are worth; ties go to the first class, as on the device."""
+    if photos is None or scores is None:
+        return None
+    return evaluate(photos.labels, scores.argmax(axis=1), photos.classes)
+
+
+def machine_name(board: Board) -> str:
+    """What ran the firmware, with its version."""
+    if board.emulator is None or board.emulator.kind != "qemu":
+        return f"a process on {platform.machine()}"
+    return f"QEMU {_qemu_version()}, {board.emulator.machine}"
+
+
+def _qemu_version() -> str:
+    program = shutil.which(QEMU)
+    if program is None:
+        return "?"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    words = said.stdout.split()
+    return words[3] if len(words) > 3 else "?"
+
+
+def _samples(
+    photos: LabelledImages | None,
+    scores: NDArray[np.float64] | None,
+    equal: NDArray[np.bool_],
+) -> tuple[Sample, ...]:
+    if photos is None or scores is None:
+        return ()
+    return tuple(
+        Sample(
+            png=_png(photos.images[i]),
+            name=photos.ids[i],
+            label=photos.classes[int(photos.labels[i])],
+            prediction=photos.classes[int(scores[i].argmax())],
+            score=float(scores[i].max()),
+            equal=bool(equal[i]),
+        )
+        for i in range(min(len(photos), MAX_SAMPLES))
+    )
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _history(training: TrainedModel | None) -> tuple[Epoch, ...]:
+    return tuple(Epoch(**epoch) for epoch in training.history) if training else ()
+
+
+def _arena(built: BuiltFirmware) -> tuple[ArenaBuffer, ...]:
+    return ()
+
+
+def _provenance(
+    request: FirmwareRequest,
+    board: Board,
+    built: BuiltFirmware,
+    what: str,
+    training: TrainedModel | None,
+    quantized: QuantizedModel | None,
+) -> Provenance:
+    versions = {
+        "edgemcu": __version__,
+        "Python": platform.python_version(),
+        "reference": reference_name(),
+        "compiler": built.build.toolchain,
+        "machine": machine_name(board),
+    }
+    digests = {
+        "model.tflite": built.project.model_digest,
+        built.build.elf.name: sha256_file(built.build.elf),
+    }
+    dataset: dict[str, str] = {"inputs": what}
+    recipe: dict[str, str] = {}
+    return Provenance(
+        command=f"edgemcu run --board {board.name} --runtime {request.runtime}",
+        finished=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        digests=digests,
+        versions=versions,
+        dataset=dataset,
+        training=recipe,
+        board_file=board.model_dump_json(indent=2, exclude_none=True),
+    )
