@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from edgemcu.artefacts import write_bytes
 from edgemcu.console import QUIET, Console
 from edgemcu.data.dataset import LabelledImages
-from edgemcu.embedding import add_metadata
 from edgemcu.errors import ModelError, QuantizationError
 from edgemcu.evaluation import Evaluation, evaluate
 from edgemcu.graph.ir import DType, Graph
@@ -23,6 +21,8 @@ from edgemcu.preprocessing import METADATA_NAME, Preprocessing, quantize_pixels
 from edgemcu.reference import reference_activations, reference_name, run_reference
 from edgemcu.tflite.metadata import ModelMetadata
 from edgemcu.tflite.reader import parse_model
+from edgemcu.tflite_edit import add_metadata, tidy_names
+from edgemcu.training.architectures import PROBABILITIES
 from edgemcu.training.augmentation import to_real
 from edgemcu.training.backend import load_keras, load_tensorflow, silenced
 from edgemcu.training.sampling import stratified_sample
@@ -42,7 +42,7 @@ class LayerNoise:
     """How far a layer's int8 output is from the float network's.
 
     Attributes:
-        name: of the tensor.
+        name: of the layer's output tensor.
         sqnr_db: signal-to-quantization-noise ratio, 10 log10(Σ float² / Σ (float − int8)²).
     """
 
@@ -134,7 +134,7 @@ def quantize(
     console.info(f"quantizing to int8, calibrated on {len(chosen)} training photos")
     network = restore_network(weights)
     photos = train.images[chosen]
-    data = convert_int8(network, spec, photos)
+    data = tidy_names(convert_int8(network, spec, photos), output=PROBABILITIES)
     graph = check_int8(data)
     data = add_metadata(data, METADATA_NAME, _metadata(weights, trained or {}))
     path = out / MODEL_FILE
@@ -249,18 +249,17 @@ def layer_noise(
     watched = keras.Model(network.input, [network.get_layer(layer).output for _, layer in named])
     wanted = watched(to_real(photos, preprocessing), training=False)
     noise = [
-        LayerNoise(layer, _sqnr_db(values.numpy(), found[name].reshape(values.shape)))
-        for (name, layer), values in zip(named, wanted, strict=True)
+        LayerNoise(name, _sqnr_db(values.numpy(), found[name].reshape(values.shape)))
+        for (name, _), values in zip(named, wanted, strict=True)
     ]
     return tuple(sorted(noise, key=lambda layer: layer.sqnr_db)[:_LAYERS_NAMED])
 
 
 def _layer_of(tensor: str, layers: set[str]) -> str | None:
-    """The Keras layer whose output a tensor named "MODEL_1/NETWORK_1/LAYER_1/OP;…" is."""
-    for part in tensor.split(";")[0].split("/"):
-        name = re.sub(r"_\d+$", "", part)
-        if name in layers:
-            return name
+    """The Keras layer whose output the tensor of that (tidied) name is: the last that was fused."""
+    for suffix in ("_relu", "_norm", ""):
+        if tensor + suffix in layers:
+            return tensor + suffix
     return None
 
 

@@ -20,6 +20,7 @@ from edgemcu.preprocessing import Preprocessing
 MIN_SIZE, MAX_SIZE = 24, 224
 MIN_WIDTH, MAX_WIDTH = 0.05, 2.0
 LOGITS = "logits"
+PROBABILITIES = "probabilities"
 
 # (channels, stride) of each depthwise-separable block, and the stem's channels.
 _V1_STEM = 32
@@ -123,7 +124,7 @@ def build_network(
     logits = keras.layers.Dense(
         classes, kernel_initializer=net.initializer("glorot_uniform"), name=LOGITS
     )(pooled)
-    outputs = keras.layers.Softmax(name="probabilities")(logits)
+    outputs = keras.layers.Softmax(name=PROBABILITIES)(logits)
     return keras.Model(inputs, outputs, name=config.architecture)
 
 

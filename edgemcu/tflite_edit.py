@@ -1,8 +1,9 @@
-"""Adding a metadata entry to a .tflite file."""
+"""Changes to a .tflite file that was made here: its metadata, and names that a person can read."""
 
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from edgemcu.errors import ToolMissingError
 
 # What TensorFlow's converter guarantees, and what optimised kernels rely on.
 _BUFFER_ALIGNMENT = 16
+
+# The parts of a Keras layer's name that tell nothing once its operators are fused.
+_SUFFIXES = ("_relu", "_norm")
 
 
 def add_metadata(model: bytes, name: str, data: bytes) -> bytes:
@@ -28,8 +32,6 @@ def add_metadata(model: bytes, name: str, data: bytes) -> bytes:
     Raises:
         ToolMissingError: neither ai-edge-litert nor TensorFlow, which bring the schema along.
     """
-    import flatbuffers
-
     schema = _schema()
     tree = schema.ModelT.InitFromPackedBuf(model, 0)
     entry = schema.MetadataT()
@@ -38,8 +40,56 @@ def add_metadata(model: bytes, name: str, data: bytes) -> bytes:
     tree.metadata = [old for old in tree.metadata or [] if old.name != name.encode()] + [entry]
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(data, np.uint8)
-    tree.buffers = [_AlignedBuffer(schema, old) for old in [*tree.buffers, buffer]]
-    builder = flatbuffers.Builder(len(model) + len(data) + 4096)
+    tree.buffers.append(buffer)
+    return _pack(schema, tree, len(model) + len(data))
+
+
+def tidy_names(model: bytes, *, output: str) -> bytes:
+    """Name tensors after the layers that they belong to.
+
+    The converter strings together the path of every operator that it fused; what is left is the
+    layer ("block3_pointwise"), and for constants the layer and their role ("…/weights",
+    "…/bias").
+
+    Args:
+        model: a .tflite file that the converter made from a nested Keras model; this trusts it.
+        output: what to call the model's output, which the converter names by itself.
+
+    Raises:
+        ToolMissingError: as `add_metadata`.
+    """
+    schema = _schema()
+    tree = schema.ModelT.InitFromPackedBuf(model, 0)
+    (graph,) = tree.subgraphs
+    tensors = graph.tensors
+    made = {int(index) for operator in graph.operators for index in operator.outputs}
+    for operator in graph.operators:
+        result = int(operator.outputs[0])
+        name = output if result in graph.outputs else _layer(tensors[result].name.decode())
+        tensors[result].name = name
+        roles = ("weights", "bias") if len(operator.inputs) == 3 else ("constant",)
+        for index, role in zip(operator.inputs[1:], roles, strict=False):
+            if index >= 0 and int(index) not in made:
+                tensors[int(index)].name = f"{name}/{role}"
+    for index in graph.inputs:
+        tensors[int(index)].name = "image"
+    return _pack(schema, tree, len(model))
+
+
+def _layer(path: str) -> str:
+    """The layer in "MODEL_1/NETWORK_1/LAYER_1/OPERATOR;…"."""
+    parts = path.split(";")[0].split("/")
+    name = re.sub(r"_\d+$", "", parts[2] if len(parts) > 2 else parts[-1])
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
+def _pack(schema: Any, tree: Any, size: int) -> bytes:
+    import flatbuffers
+
+    tree.buffers = [_AlignedBuffer(schema, buffer) for buffer in tree.buffers]
+    builder = flatbuffers.Builder(size + 4096)
     builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
