@@ -12,6 +12,7 @@ output pixel, and the result is rounded once, half up, after both axes: (sum + D
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,31 +69,28 @@ def _resample(values: NDArray[Any], axis: int, size: int, wide: type[Any]) -> _S
 
 
 def _area(values: NDArray[Any], axis: int, size: int, wide: type[Any]) -> _Sums:
-    source = np.moveaxis(values, axis, 0)
+    source = np.ascontiguousarray(np.moveaxis(values, axis, 0))
     length = len(source)
-    result = np.empty((size, *source.shape[1:]), wide)
-    for index in range(size):
-        first, skipped = divmod(index * length, size)
-        last, covered = divmod((index + 1) * length, size)
-        total = result[index]
-        np.sum(source[first:last], axis=0, dtype=wide, out=total)
-        total *= wide(size)
-        # Sums of whole pixels, less the part of the first that belongs to the output before,
-        # plus this output's part of the pixel after them.
-        if skipped:
-            total -= source[first].astype(wide) * wide(skipped)
-        if covered:
-            total += source[last].astype(wide) * wide(covered)
-    return np.moveaxis(result, 0, axis)
+    # Output j begins inside pixel first[j], `part` units after that pixel's own beginning.
+    first, part = np.divmod(np.arange(size + 1) * length, size)
+    totals = np.empty((size, *source.shape[1:]), wide)
+    for index, (begin, end) in enumerate(pairwise(first.tolist())):
+        np.add.reduce(source[begin:end], axis=0, dtype=wide, out=totals[index])
+    totals *= wide(size)
+    # Sums of whole pixels, less the part of the first that belongs to the output before,
+    # plus this output's part of the pixel after them.
+    borders = source[np.minimum(first, length - 1)].astype(wide)
+    borders *= part.astype(wide).reshape(-1, *[1] * (source.ndim - 1))
+    totals -= borders[:-1]
+    totals += borders[1:]
+    return np.moveaxis(totals, 0, axis)
 
 
 def _bilinear(values: NDArray[Any], axis: int, size: int, wide: type[Any]) -> _Sums:
-    source = np.moveaxis(values, axis, 0).astype(wide)
+    source = np.ascontiguousarray(np.moveaxis(values, axis, 0)).astype(wide)
     length = len(source)
-    result = np.empty((size, *source.shape[1:]), wide)
-    for index in range(size):
-        left, weight = divmod((2 * index + 1) * length - size, 2 * size)
-        before, after = max(left, 0), min(left + 1, length - 1)
-        np.multiply(source[before], wide(2 * size - weight), out=result[index])
-        result[index] += source[after] * wide(weight)
-    return np.moveaxis(result, 0, axis)
+    left, part = np.divmod((2 * np.arange(size) + 1) * length - size, 2 * size)
+    weight = part.astype(wide).reshape(-1, *[1] * (source.ndim - 1))
+    totals = source[np.maximum(left, 0)] * (wide(2 * size) - weight)
+    totals += source[np.minimum(left + 1, length - 1)] * weight
+    return np.moveaxis(totals, 0, axis)

@@ -1,8 +1,8 @@
 """Photos: fetching, decoding, looking for trouble, splitting."""
 
 from edgemcu.data.cache import cache_directory
-from edgemcu.data.dataset import Dataset, DatasetSpec, Findings, LabelledImages, Skipped
-from edgemcu.data.load import BUILT_IN, dataset_digest, load_dataset
+from edgemcu.data.dataset import Dataset, DatasetSpec, Findings, LabelledImages, PhotoSizes, Skipped
+from edgemcu.data.load import BUILT_IN, dataset_digest, dataset_inventory, load_dataset
 
 __all__ = [
     "BUILT_IN",
@@ -10,8 +10,10 @@ __all__ = [
     "DatasetSpec",
     "Findings",
     "LabelledImages",
+    "PhotoSizes",
     "Skipped",
     "cache_directory",
     "dataset_digest",
+    "dataset_inventory",
     "load_dataset",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,39 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class PhotoSizes:
+    """Sizes of photos, each "width×height" in pixels, by their area.
+
+    Attributes:
+        smallest, median, largest: of all photos.
+        commonest: the ten most frequent sizes, and how many photos have each.
+    """
+
+    smallest: str
+    median: str
+    largest: str
+    commonest: Mapping[str, int]
+
+    @classmethod
+    def of(cls, sizes: Sequence[tuple[int, int]]) -> PhotoSizes | None:
+        """Sum up (width, height) pairs."""
+        if not sizes:
+            return None
+        ordered = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+        most = sorted(Counter(ordered).items(), key=lambda item: (-item[1], item[0]))
+        return cls(
+            smallest=_times(ordered[0]),
+            median=_times(ordered[len(ordered) // 2]),
+            largest=_times(ordered[-1]),
+            commonest={_times(size): count for size, count in most[:10]},
+        )
+
+
+def _times(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
+
+
+@dataclass(frozen=True)
 class Findings:
     """What a look at a folder of photos brought up. Paths are relative to the folder, sorted.
 
@@ -87,8 +121,9 @@ class Findings:
             slightly edited, burst shots); all are kept, on one side of the split.
         conflicts: the same pixels under different classes; all of them are left out.
         leaks: training photos left out, since the test folder has the same or nearly the same.
-        sizes: how often each width × height in pixels occurs among the readable photos.
-        grey: how many of the readable photos have no colour.
+        readable: how many files could be read.
+        sizes: of these; None if there are none, or for a built-in dataset.
+        grey: how many of these have no colour.
         notes: what else a person should know, in sentences.
     """
 
@@ -98,12 +133,36 @@ class Findings:
     near_duplicates: tuple[tuple[str, ...], ...] = ()
     conflicts: tuple[tuple[str, ...], ...] = ()
     leaks: tuple[Skipped, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    readable: int = 0
+    sizes: PhotoSizes | None = None
     grey: int = 0
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "sizes": dict(self.sizes)}
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Findings:
+        """Read what `to_json` wrote."""
+
+        def skipped(name: str) -> tuple[Skipped, ...]:
+            return tuple(Skipped(**entry) for entry in value[name])
+
+        def grouped(name: str) -> tuple[tuple[str, ...], ...]:
+            return tuple(tuple(ids) for ids in value[name])
+
+        return cls(
+            broken=skipped("broken"),
+            unsupported=skipped("unsupported"),
+            duplicates=grouped("duplicates"),
+            near_duplicates=grouped("near_duplicates"),
+            conflicts=grouped("conflicts"),
+            leaks=skipped("leaks"),
+            readable=value["readable"],
+            sizes=PhotoSizes(**value["sizes"]) if value["sizes"] else None,
+            grey=value["grey"],
+            notes=tuple(value["notes"]),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Telling that two photos are the same, or show nearly the same.
 
 Exact: the digest of the decoded pixels, so that a copy under another name or a lossless
-re-encoding counts. Near: a 64-bit difference hash finds candidates, and a comparison of 16×16
-miniatures confirms them, so that pictures with little in them are not thrown together.
+re-encoding counts. Near: 16×16 miniatures that differ by little next to their own contrast, with
+a limit that takes into account how alike different things look in this collection.
 """
 
 from __future__ import annotations
@@ -14,26 +14,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemcu.preprocessing import luma
 from edgemcu.resize import resize
 
 MINIATURE_SIDE = 16
 
-# Two of the 64 comparisons of neighbours may flip for each kind of noise; unrelated photos differ
-# in about 32. Up to 7 differing bits leave one of the eight bytes equal, which finds the pairs.
-MAX_HASH_DISTANCE = 7
-# The difference of two miniatures, relative to the contrast of the weaker one.
-MAX_DIFFERENCE = 0.2
+# Two miniatures differ by this part of the weaker one's contrast, at most. Among CIFAR-10's frogs
+# and cars every pair below 0.5 is the same picture or scene, by eye.
+MAX_DIFFERENCE = 0.4
+# Pictures of one layout (a thing in the middle of a white page) are alike without being the same.
+# Photos of different classes show how alike: the limit is half of the difference that one in a
+# thousand pairs of them stays below, but never so small that recompression would hide a copy.
+MIN_DIFFERENCE = 0.15
+_ALIKE_SHARE, _ALIKE_FACTOR, _ALIKE_SAMPLE = 0.001, 0.5, 1000
 # Brightness may be shifted by this many grey levels.
-MAX_BRIGHTNESS_SHIFT = 32.0
+MAX_BRIGHTNESS_SHIFT = 32
 # Below this standard deviation, in grey levels, a picture is flat: only exact copies count.
 MIN_CONTRAST = 4.0
 
-# Grey levels by which a neighbour must be darker.
-_HASH_MARGIN = 2
-
-_PAIRS_AT_ONCE = 1 << 16
-_HASHES_AT_ONCE = 1 << 22
+_VALUES = MINIATURE_SIDE * MINIATURE_SIDE * 3
+_ROWS_AT_ONCE, _PAIRS_AT_ONCE = 512, 4096
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,10 @@ class Fingerprint:
 
     Attributes:
         pixels: hex digest of its decoded, upright pixels.
-        hash, mirrored: difference hashes of it and of its mirror image.
         miniature: uint8, (16, 16, 3), stretched.
     """
 
     pixels: str
-    hash: int
-    mirrored: int
     miniature: NDArray[np.uint8]
 
 
@@ -60,10 +56,7 @@ def fingerprint(pixels: NDArray[np.uint8]) -> Fingerprint:
     """
     small = resize(pixels, MINIATURE_SIDE, MINIATURE_SIDE)
     colour = np.repeat(small, 3, axis=-1) if small.shape[-1] == 1 else small
-    grey = luma(resize(pixels, 8, 9))[:, :, 0].astype(np.int16)
-    return Fingerprint(
-        pixel_digest(pixels), _difference_hash(grey), _difference_hash(grey[:, ::-1]), colour
-    )
+    return Fingerprint(pixel_digest(pixels), colour)
 
 
 def pixel_digest(pixels: NDArray[np.uint8]) -> str:
@@ -83,80 +76,103 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     )
 
 
-def _difference_hash(grey: NDArray[np.int16]) -> int:
-    """64 comparisons of horizontal neighbours in a miniature of shape (8, 9)."""
-    # By a margin, or compression noise would decide between neighbours of the same grey.
-    brighter = grey[:, :-1] > grey[:, 1:] + _HASH_MARGIN
-    return int.from_bytes(np.packbits(brighter).tobytes(), "big")
-
-
-def near_pairs(prints: Sequence[Fingerprint]) -> NDArray[np.int64]:
+def near_pairs(prints: Sequence[Fingerprint], labels: Sequence[str]) -> NDArray[np.int64]:
     """Pairs of photos that show nearly the same, as they are or mirrored left to right.
+
+    What decides is computed in integers, so the answer is the same on every machine.
+
+    Args:
+        labels: the photos' classes, to tell how alike different things look here.
 
     Returns:
         int64, (P, 2): indices i < j, sorted.
     """
-    contrast = [float(entry.miniature.std()) for entry in prints]
-    usable = np.flatnonzero(np.array(contrast) >= MIN_CONTRAST)
-    if len(usable) < 2:
+    if len(prints) < 2:
         return np.zeros((0, 2), np.int64)
     miniatures = np.stack([entry.miniature for entry in prints])
-    # Mirror images join the search as a second half of the set.
-    chosen = [prints[index] for index in usable.tolist()]
-    hashes = [entry.hash for entry in chosen] + [entry.mirrored for entry in chosen]
+    contrast = _spread(miniatures)
+    usable = np.flatnonzero(contrast >= (MIN_CONTRAST * _VALUES) ** 2)
+    sample = sorted(usable.tolist(), key=lambda index: prints[index].pixels)[:_ALIKE_SAMPLE]
+    limit = _limit(miniatures[sample], [labels[index] for index in sample])
     found: set[tuple[int, int]] = set()
-    for left, right in _candidates(np.array(hashes, np.uint64), len(usable)):
-        flipped = right >= len(usable)
-        i, j = usable[left], usable[np.where(flipped, right - len(usable), right)]
-        other = miniatures[j]
-        other[flipped] = other[flipped, :, ::-1]
-        same = (i != j) & _confirmed(miniatures[i], other)
-        low, high = np.minimum(i, j)[same], np.maximum(i, j)[same]
-        found.update(zip(low.tolist(), high.tolist(), strict=True))
+    for flip in (1, -1):
+        others = miniatures[:, :, ::flip]
+        for left, right in _candidates(miniatures[usable], others[usable], limit):
+            i, j = usable[left], usable[right]
+            same = _agree(miniatures[i], others[j], np.minimum(contrast[i], contrast[j]), limit)
+            found.update(zip(i[same].tolist(), j[same].tolist(), strict=True))
     return np.array(sorted(found), np.int64).reshape(-1, 2)
 
 
-def _candidates(
-    hashes: NDArray[np.uint64], originals: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs (i, j), i < `originals`, i < j, whose hashes differ in few bits; some repeatedly."""
-    for byte in range(8):
-        values = ((hashes >> np.uint64(8 * byte)) & np.uint64(0xFF)).astype(np.uint8)
-        order = np.argsort(values, kind="stable")
-        starts = np.flatnonzero(np.diff(values[order], prepend=-1))
-        for bucket in np.split(order, starts[1:]):
-            first = bucket[bucket < originals]
-            rows = max(1, _HASHES_AT_ONCE // max(1, len(bucket)))
-            for start in range(0, len(first), rows):
-                left = first[start : start + rows]
-                near = _bits(hashes[left][:, None] ^ hashes[bucket][None, :]) <= MAX_HASH_DISTANCE
-                near &= left[:, None] < bucket[None, :]
-                row, column = np.nonzero(near)
-                for block in range(0, len(row), _PAIRS_AT_ONCE):
-                    part = slice(block, block + _PAIRS_AT_ONCE)
-                    yield left[row[part]], bucket[column[part]]
+def _spread(miniatures: NDArray[np.integer]) -> NDArray[np.int64]:
+    """n²-fold variance of the n values of each miniature, exactly: n Σv² - (Σv)²."""
+    values = miniatures.reshape(len(miniatures), _VALUES).astype(np.int32)
+    squares = (values**2).sum(axis=1, dtype=np.int64)
+    spread: NDArray[np.int64] = _VALUES * squares - values.sum(axis=1, dtype=np.int64) ** 2
+    return spread
 
 
-def _bits(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    if hasattr(np, "bitwise_count"):
-        return np.bitwise_count(values)
-    # NumPy 1 has no population count.
-    table = np.array([value.bit_count() for value in range(256)], np.uint8)
-    counts: NDArray[np.uint8] = table[values[..., None].view(np.uint8)].sum(-1, dtype=np.uint8)
-    return counts
+def _agree(
+    left: NDArray[np.uint8], right: NDArray[np.uint8], contrast: NDArray[np.int64], limit: float
+) -> NDArray[np.bool_]:
+    """Whether miniatures (P, 16, 16, 3) differ by brightness and little else.
 
-
-def _confirmed(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether miniatures (P, 16, 16, 3) agree but for brightness and a little noise."""
-    a = left.reshape(len(left), -1).astype(np.float32)
-    b = right.reshape(len(right), -1).astype(np.float32)
-    mean_a, mean_b = a.mean(axis=1), b.mean(axis=1)
-    difference = (a - mean_a[:, None]) - (b - mean_b[:, None])
-    contrast = np.minimum(a.std(axis=1), b.std(axis=1))
-    agreed: NDArray[np.bool_] = (
-        np.sqrt((difference**2).mean(axis=1)) <= MAX_DIFFERENCE * contrast
-    ) & (np.abs(mean_a - mean_b) <= MAX_BRIGHTNESS_SHIFT)
+    Args:
+        contrast: the lesser `_spread` of each pair.
+    """
+    difference = left.astype(np.int16) - right
+    shift = np.abs(difference.sum(axis=(1, 2, 3), dtype=np.int64))
+    agreed: NDArray[np.bool_] = (_spread(difference) <= limit**2 * contrast) & (
+        shift <= MAX_BRIGHTNESS_SHIFT * _VALUES
+    )
     return agreed
+
+
+def _candidates(
+    left: NDArray[np.uint8], right: NDArray[np.uint8], limit: float
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs i < j that are not too different already in averages of 4×4 pixels.
+
+    Averaging can only make a difference smaller, so no pair within the limit is missed.
+    """
+    a, b = _coarse(left), _coarse(right)
+    squares_a, squares_b = (a**2).sum(axis=1), (b**2).sum(axis=1)
+    # Σ(v - mean)² of a miniature, per value of the coarse one: 16 fine pixels each.
+    allowed = limit**2 * _spread(left) / (_VALUES * 16) * 1.001 + 1.0
+    for start in range(0, len(a), _ROWS_AT_ONCE):
+        end = start + _ROWS_AT_ONCE
+        distance = squares_a[start:end, None] + squares_b[None, start:]
+        distance -= 2 * (a[start:end] @ b[start:].T)
+        near = distance <= np.minimum(allowed[start:end, None], allowed[None, start:])
+        row, column = np.nonzero(np.triu(near, 1))
+        for block in range(0, len(row), _PAIRS_AT_ONCE):
+            part = slice(block, block + _PAIRS_AT_ONCE)
+            yield start + row[part], start + column[part]
+
+
+def _coarse(miniatures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, 48) averages of 4×4 pixels, less each miniature's own mean."""
+    blocks = miniatures.reshape(-1, 4, 4, 4, 4, 3).mean(axis=(2, 4), dtype=np.float32)
+    values = blocks.reshape(len(miniatures), -1)
+    centred: NDArray[np.float32] = values - values.mean(axis=1, keepdims=True)
+    return centred
+
+
+def _limit(sample: NDArray[np.uint8], labels: Sequence[str]) -> float:
+    """The difference below which two photos of this collection count as the same."""
+    values = sample.reshape(len(sample), _VALUES).astype(np.float64)
+    # Whole numbers below 2⁵³: exact in any order of summation.
+    products = _VALUES * (values @ values.T) - np.outer(values.sum(axis=1), values.sum(axis=1))
+    spread = np.diagonal(products)
+    classes = np.array(labels)
+    row, column = np.nonzero(np.triu(classes[:, None] != classes[None, :], 1))
+    if not len(row):
+        return MAX_DIFFERENCE
+    difference = spread[row] + spread[column] - 2 * products[row, column]
+    relative = np.sort(difference / np.minimum(spread[row], spread[column]))
+    alike = float(relative[int(_ALIKE_SHARE * len(relative))]) ** 0.5
+    limit: float = min(MAX_DIFFERENCE, max(MIN_DIFFERENCE, _ALIKE_FACTOR * alike))
+    return limit
 
 
 def groups(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from edgemcu.data.dataset import (
     DatasetSpec,
     Findings,
     LabelledImages,
+    PhotoSizes,
     Skipped,
     choose_classes,
 )
@@ -58,7 +58,7 @@ def load_folder(
         digests = store.file_digests(found.files, console)
         paths = {digests[file.id]: file.path for file in found.files if digests[file.id]}
         facts, pixels = store.open_all(paths, preprocessing, console)
-        return _dataset(found, digests, facts, pixels)
+        return _dataset(found, store, digests, facts, pixels)
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,16 @@ def _look(spec: DatasetSpec) -> _Found:
 
 
 def _dataset(
-    found: _Found, digests: Mapping[str, str], facts: Mapping[str, Fact], pixels: Pixels
+    found: _Found,
+    store: PhotoStore,
+    digests: Mapping[str, str],
+    facts: Mapping[str, Fact],
+    pixels: Pixels,
 ) -> Dataset:
     classes = found.classes
     broken = [skip for skip in found.scan.broken if skip.label in classes]
     photos: list[Photo] = []
-    sizes: Counter[str] = Counter()
+    sizes: list[tuple[int, int]] = []
     grey = 0
     for file in found.files:
         fact = facts.get(digests[file.id])
@@ -114,7 +118,7 @@ def _dataset(
             broken.append(Skipped(file.id, reason, file.label))
         else:
             photos.append(Photo(file, digests[file.id], fact.print))
-            sizes[f"{fact.width}×{fact.height}"] += 1
+            sizes.append((fact.width, fact.height))
             grey += fact.grey
     broken.sort(key=lambda skip: skip.path)
     try:
@@ -125,6 +129,7 @@ def _dataset(
             presplit=found.scan.presplit,
             fraction=found.spec.test_fraction,
             seed=found.spec.seed,
+            find_pairs=store.near_pairs,
         )
     except DatasetError as error:
         raise DatasetError(error.message, where=str(found.root), hint=error.hint) from None
@@ -144,7 +149,8 @@ def _dataset(
         near_duplicates=tuple(chosen.near_duplicates),
         conflicts=tuple(chosen.conflicts),
         leaks=tuple(chosen.leaks),
-        sizes=dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))),
+        readable=len(photos),
+        sizes=PhotoSizes.of(sizes),
         grey=grey,
         notes=(*found.scan.notes, *chosen.notes),
     )

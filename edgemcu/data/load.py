@@ -40,6 +40,23 @@ def load_dataset(
     return load_folder(spec, preprocessing, cache, console)
 
 
+def dataset_inventory(spec: DatasetSpec) -> str:
+    """Digest of what lies where: names, sizes and times of files, none of them opened.
+
+    Unlike `dataset_digest` it changes when a file is renamed or touched, and it knows files that
+    are not photos.
+
+    Raises:
+        DatasetError: no such folder or class.
+    """
+    built_in = BUILT_IN.get(spec.source)
+    if built_in is not None:
+        return built_in.digest(spec)
+    from edgemcu.data.scan import scan_folder
+
+    return scan_folder(Path(spec.source)).digest()
+
+
 def dataset_digest(
     spec: DatasetSpec, *, cache: Path | None = None, console: Console = QUIET
 ) -> str:

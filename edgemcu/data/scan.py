@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edgemcu.artefacts import sha256_json
 from edgemcu.data.dataset import Skipped
 from edgemcu.errors import DatasetError
 from edgemcu.photo import EXTENSIONS
@@ -65,6 +66,12 @@ class Scan:
     broken: tuple[Skipped, ...]
     unsupported: tuple[Skipped, ...]
     notes: tuple[str, ...]
+
+    def digest(self) -> str:
+        """Of names, sizes and times of change of all that was found."""
+        files = [[file.id, file.size, file.mtime_ns] for file in self.files]
+        skipped = [[skip.path, skip.reason] for skip in (*self.broken, *self.unsupported)]
+        return sha256_json([files, skipped, self.classes, self.notes])
 
 
 def scan_folder(root: Path) -> Scan:

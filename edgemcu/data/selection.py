@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ from edgemcu.errors import DatasetError
 MIN_TRAIN = 8
 MIN_TEST = 1
 MIN_PHOTOS = 10
+
+
+FindPairs = Callable[[Sequence[Fingerprint], Sequence[str]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def select(
     presplit: bool,
     fraction: float,
     seed: int,
+    find_pairs: FindPairs = near_pairs,
 ) -> Selection:
     """Unite copies, leave out contradictions, and split without a leak.
 
@@ -71,13 +75,14 @@ def select(
         presplit: the folder says which photos are for the test; training photos that it has
             too, or nearly so, are left out.
         fraction, seed: of the split otherwise.
+        find_pairs: `near_pairs`, or one that remembers.
 
     Raises:
         DatasetError: too few photos of a class, or all of them nearly the same.
     """
     photos, duplicates, conflicts, leaks = _unite(candidates)
     photos.sort(key=lambda photo: shuffle_key(seed, photo.print.pixels))
-    pairs = near_pairs([photo.print for photo in photos])
+    pairs = find_pairs([photo.print for photo in photos], [photo.label for photo in photos])
     group_of = groups(len(photos), pairs).tolist()
     lost = Counter((skip.label, "cannot be read") for skip in broken)
     for labels in conflicts.values():

@@ -2,6 +2,7 @@
 
     files.json      path → size, time of change, digest of the file's bytes
     facts.json      digest → fingerprint and size of the photo, or why it cannot be read
+    pairs.json      which photos show nearly the same, for the collection last asked about
     pixels-….bin    the photos as the network sees them, one row each; pixels-….json names the rows
 
 Rows are only ever added, and the list that names them is replaced atomically after them: an
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from edgemcu.artefacts import sha256_file, sha256_json, write_text
 from edgemcu.console import Console
-from edgemcu.data.fingerprint import MINIATURE_SIDE, Fingerprint, fingerprint, is_grey
+from edgemcu.data.fingerprint import MINIATURE_SIDE, Fingerprint, fingerprint, is_grey, near_pairs
 from edgemcu.data.scan import PhotoFile
 from edgemcu.errors import DatasetError
 from edgemcu.photo import open_photo, quiet_decoder
@@ -131,6 +132,15 @@ class PhotoStore:
                 self._save({digest: facts[digest] for digest in photos if digest in facts}, pixels)
         return {digest: facts[digest] for digest in photos}, pixels
 
+    def near_pairs(self, prints: Sequence[Fingerprint], labels: Sequence[str]) -> NDArray[np.int64]:
+        """`fingerprint.near_pairs`, remembered for the last collection."""
+        key = sha256_json([[entry.pixels for entry in prints], list(labels)])
+        known = _read_json(self.folder / "pairs.json")
+        if known.get("key") != key:
+            known = {"key": key, "pairs": near_pairs(prints, labels).tolist()}
+            self._write("pairs.json", known)
+        return np.array(known["pairs"], np.int64).reshape(-1, 2)
+
     def _known_facts(self) -> dict[str, Fact]:
         facts = {}
         for digest, entry in _read_json(self.folder / "facts.json").items():
@@ -216,20 +226,18 @@ def _fact_to_json(fact: Fact) -> Any:
     if fact.print is None:
         return fact.problem
     known = fact.print
-    miniature = base64.b85encode(known.miniature.tobytes()).decode()
-    hashes = [known.pixels, known.hash, known.mirrored, miniature]
-    return [*hashes, fact.width, fact.height, fact.grey]
+    miniature = base64.b64encode(known.miniature.tobytes()).decode()
+    return [known.pixels, miniature, fact.width, fact.height, fact.grey]
 
 
 def _fact_from_json(entry: Any) -> Fact | None:
     if isinstance(entry, str):
         return Fact(problem=entry)
     try:
-        digest, bits, mirrored, miniature, width, height, grey = entry
-        small = np.frombuffer(base64.b85decode(miniature), np.uint8)
+        digest, miniature, width, height, grey = entry
+        small = np.frombuffer(base64.b64decode(miniature), np.uint8)
         small = small.reshape(MINIATURE_SIDE, MINIATURE_SIDE, 3)
-        known = Fingerprint(digest, int(bits), int(mirrored), small)
-        return Fact(None, known, width, height, grey)
+        return Fact(None, Fingerprint(digest, small), width, height, grey)
     except (TypeError, ValueError):
         return None
 
