@@ -175,3 +175,7 @@ $ready || python=$(find_python)
 find_missing
 [ -z "$missing" ] || install_missing
 $ready || install_edgemcu
+if ! has npm && ! "$venv/bin/python" tools/can_get_photos.py; then
+    missing=npm
+    install_missing
+fi
