@@ -44,4 +44,4 @@ def ini_comment(text: str) -> str:
 
 def markdown(text: str) -> str:
     """`text` as plain words in Markdown."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$-])", r"\\\1", comment_line(text))
+    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", comment_line(text))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 from edgemcu.board_schema import (
     Board,
     CmsdkTimer,
     CmsdkUart,
     CortexMStartup,
+    MonotonicClock,
     SseCounter,
     Stm32f4Clock,
     Stm32Timer,
@@ -91,58 +91,63 @@ def needs_clock_setup(board: Board) -> bool:
     return board.clock is not None and bool(_CLOCK[board.clock.driver])
 
 
-def board_constants(board: Board) -> list[Constants]:
-    """The #defines of board.h in groups; each is a name and the text of its value."""
-    return [group for group in _groups(board) if group]
+def board_constants(board: Board) -> list[tuple[str, Constants]]:
+    """The #defines of board.h: in each group a heading, and names with the text of values."""
+    groups: list[tuple[str, Constants]] = []
+    if isinstance(board.startup, CortexMStartup):
+        interrupts = str(board.startup.interrupts)
+        groups.append(("Interrupts of the chip", [("BOARD_INTERRUPTS", interrupts)]))
+    if isinstance(board.clock, Stm32f4Clock):
+        groups.append(_clock(board.clock))
+    if isinstance(board.serial, (Stm32Usart, CmsdkUart)):
+        groups.append(_serial(board.serial))
+    if not isinstance(board.counter, MonotonicClock):
+        groups.append(("Counter", _counter(board.counter)))
+    return groups
 
 
-def _groups(board: Board) -> Iterator[Constants]:
-    startup, clock, serial, counter = board.startup, board.clock, board.serial, board.counter
-    if isinstance(startup, CortexMStartup):
-        yield [("BOARD_INTERRUPTS", str(startup.interrupts))]
-    if isinstance(clock, Stm32f4Clock):
-        yield [
-            ("CLOCK_HZ", f"{clock.hz}u"),
-            ("CLOCK_M", f"{clock.m}u"),
-            ("CLOCK_N", f"{clock.n}u"),
-            ("CLOCK_P", f"{clock.p}u"),
-            ("CLOCK_Q", f"{_pll_q(clock)}u"),
-            ("CLOCK_APB1", f"{clock.apb1}u"),
-            ("CLOCK_APB2", f"{clock.apb2}u"),
-            ("CLOCK_FLASH_WAIT_STATES", f"{clock.flash_wait_states}u"),
-        ]
-    if isinstance(serial, Stm32Usart):
-        yield [
-            ("SERIAL_BASE", _address(serial.base)),
-            ("SERIAL_IRQ", str(serial.irq)),
-            ("SERIAL_BAUD", f"{serial.baud}u"),
-            ("SERIAL_BUS", f"BUS_{serial.bus.upper()}"),
-            ("SERIAL_ENABLE_BIT", f"{serial.enable_bit}u"),
-            ("SERIAL_TX_PORT", f"{_port(serial.tx.port)} /* GPIO{serial.tx.port} */"),
-            ("SERIAL_TX_PIN", f"{serial.tx.number}u"),
-            ("SERIAL_RX_PORT", f"{_port(serial.rx.port)} /* GPIO{serial.rx.port} */"),
-            ("SERIAL_RX_PIN", f"{serial.rx.number}u"),
-            ("SERIAL_ALTERNATE_FUNCTION", f"{serial.alternate_function}u"),
-        ]
+def _clock(clock: Stm32f4Clock) -> tuple[str, Constants]:
+    names = ("HZ", "M", "N", "P", "Q", "APB1", "APB2", "FLASH_WAIT_STATES")
+    values = (
+        *(clock.hz, clock.m, clock.n, clock.p, _pll_q(clock)),
+        *(clock.apb1, clock.apb2, clock.flash_wait_states),
+    )
+    heading = f"Clock: {clock.source.upper()} of {clock.source_hz} Hz / M x N / P"
+    return heading, [(f"CLOCK_{name}", f"{v}u") for name, v in zip(names, values, strict=True)]
+
+
+def _serial(serial: Stm32Usart | CmsdkUart) -> tuple[str, Constants]:
+    constants = [
+        ("SERIAL_BASE", _address(serial.base)),
+        ("SERIAL_IRQ", str(serial.irq)),
+        ("SERIAL_BAUD", f"{serial.baud}u"),
+    ]
     if isinstance(serial, CmsdkUart):
-        yield [
-            ("SERIAL_BASE", _address(serial.base)),
-            ("SERIAL_IRQ", str(serial.irq)),
-            ("SERIAL_BAUD", f"{serial.baud}u"),
-            ("SERIAL_HZ", f"{serial.hz}u"),
-        ]
-    if isinstance(counter, Stm32Timer):
-        yield [
-            ("COUNTER_BASE", _address(counter.base)),
-            ("COUNTER_ENABLE_BIT", f"{counter.enable_bit}u"),
-        ]
-    if isinstance(counter, CmsdkTimer):
-        yield [("COUNTER_BASE", _address(counter.base))]
+        return "Serial line", [*constants, ("SERIAL_HZ", f"{serial.hz}u")]
+    heading = (
+        f"Serial line: TX on P{serial.tx.port}{serial.tx.number}, "
+        f"RX on P{serial.rx.port}{serial.rx.number}"
+    )
+    return heading, [
+        *constants,
+        ("SERIAL_BUS", f"BUS_{serial.bus.upper()}"),
+        ("SERIAL_ENABLE_BIT", f"{serial.enable_bit}u"),
+        ("SERIAL_TX_PORT", _port(serial.tx.port)),
+        ("SERIAL_TX_PIN", f"{serial.tx.number}u"),
+        ("SERIAL_RX_PORT", _port(serial.rx.port)),
+        ("SERIAL_RX_PIN", f"{serial.rx.number}u"),
+        ("SERIAL_ALTERNATE_FUNCTION", f"{serial.alternate_function}u"),
+    ]
+
+
+def _counter(counter: Stm32Timer | CmsdkTimer | SseCounter) -> Constants:
     if isinstance(counter, SseCounter):
-        yield [
-            ("COUNTER_CONTROL", _address(counter.control)),
-            ("COUNTER_TIMER", _address(counter.timer)),
-        ]
+        control, timer = _address(counter.control), _address(counter.timer)
+        return [("COUNTER_CONTROL", control), ("COUNTER_TIMER", timer)]
+    base = [("COUNTER_BASE", _address(counter.base))]
+    if isinstance(counter, Stm32Timer):
+        base.append(("COUNTER_ENABLE_BIT", f"{counter.enable_bit}u"))
+    return base
 
 
 def _address(value: int) -> str:

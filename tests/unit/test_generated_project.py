@@ -1,0 +1,197 @@
+"""Generated projects: the same text every time, only what the board needs, and valid C."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgemcu.boards import Board, list_boards, load_board
+from edgemcu.errors import DoesNotFitError
+from edgemcu.firmware.assemble import assemble
+from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.parts import templates
+from edgemcu.firmware.templates import TEMPLATE_SUFFIX, source
+from edgemcu.shipped import shipped
+from tests.support.firmware import APP, stand_in, write_stand_in
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+BOARDS = [board.name for board in list_boards()]
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+
+
+def project(name: str) -> dict[str, str]:
+    return assemble(load_board(name), stand_in(), APP)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_golden(name: str, update_golden: bool) -> None:
+    """What is rendered; what is copied is in the repository already."""
+    copied = {
+        path
+        for path, template in templates(load_board(name)).items()
+        if not template.endswith(TEMPLATE_SUFFIX)
+    }
+    text = "".join(
+        f"======== {path}\n{text}"
+        for path, text in project(name).items()
+        if path not in copied and not path.startswith("lib/")
+    )
+    golden = GOLDEN / f"{name}.txt"
+    if update_golden:
+        golden.write_text(text)
+    assert text == golden.read_text(), "if this is intended: pytest --update-golden"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_two_runs_give_the_same_bytes(name: str) -> None:
+    assert list(project(name).items()) == list(project(name).items())
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_text_is_tidy(name: str) -> None:
+    copied = {
+        path for path, template in templates(load_board(name)).items() if "sketch" in template
+    }
+    for path, text in project(name).items():
+        if path in copied or path.startswith("lib/"):
+            continue
+        assert text.endswith("\n") and not text.endswith("\n\n"), path
+        assert "\n\n\n" not in text or path.endswith(".py"), path
+        assert "\t" not in text and "\r" not in text, path
+        assert all(line == line.rstrip() for line in text.splitlines()), path
+        assert "{{" not in text and "{%" not in text, path
+
+
+def test_only_what_the_board_needs() -> None:
+    host, stm32, mps2 = (set(project(name)) for name in ("host", "stm32f405", "mps2-an386"))
+    assert not {"src/startup.c", "src/ring.h", "include/board.h"} & host
+    assert "src/clock.c" in stm32 - mps2
+    assert "platform/platform.json" in mps2 - stm32
+    assert not any(path.startswith(("linker/", "boards/", "platform/")) for path in host)
+
+
+def test_every_driver_file_is_used_by_a_board_and_every_other_file_too() -> None:
+    used = {name for board in list_boards() for name in templates(board).values()}
+    used |= {"project/README.md.jinja"}
+    folder = shipped("firmware_templates")
+    there = {
+        path.relative_to(folder).as_posix()
+        for part in ("project", "sketch")
+        for path in (folder / part).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert there == used
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_platformio_ini_names_what_the_board_says(name: str) -> None:
+    board, files = load_board(name), project(name)
+    ini = configparser.ConfigParser(interpolation=None, strict=True)
+    ini.read_string(files["platformio.ini"])
+    section = ini[f"env:{name}"]
+    assert section["platform"] == board.platformio.platform
+    if board.platformio.board is not None:
+        manifest = json.loads(files[f"boards/{name}.json"])
+        assert manifest["upload"]["maximum_size"] == board.flash_bytes
+        assert f"{board.name}.ld" in section["board_build.ldscript"]
+    for variant in board.platformio.variants:
+        assert ini[f"env:{name}-{variant}"]["extends"] == f"env:{name}"
+
+
+def compilers(board: Board) -> list[list[str]]:
+    if board.hosted:
+        return [[name] for name in ("gcc", "clang") if shutil.which(name)]
+    gcc = shutil.which(board.core.compiler)
+    if gcc is None:
+        return []
+    found = [[gcc, *board.core.flags]]
+    if shutil.which("clang"):
+        target = ["--target=arm-none-eabi", *board.core.flags]
+        found.append(["clang", *target, "-isystem", newlib(gcc)])
+    return found
+
+
+def newlib(gcc: str) -> str:
+    """Where the cross compiler's C library has its headers."""
+    said = subprocess.run(
+        [gcc, "-E", "-v", "-x", "c", "/dev/null"], capture_output=True, text=True, check=True
+    ).stderr
+    folders = [line.strip() for line in said.splitlines() if line.startswith(" /")]
+    return next(folder for folder in folders if Path(folder, "string.h").is_file())
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_sketch_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    write_stand_in(board, tmp_path)
+    if not (commands := compilers(board)):
+        pytest.skip(f"{board.core.compiler} is not installed")
+    files = sorted(tmp_path.glob("src/*.c"))
+    include = [f"-I{tmp_path / folder}" for folder in ("include", "src", "lib/edgemcu_model")]
+    for command in commands:
+        done = subprocess.run([*command, *WARNINGS, *include, *files], capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+def own_board(tmp_path: Path, old: str, new: str) -> Board:
+    text = (shipped("boards") / "stm32f405.toml").read_text()
+    assert old in text
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/stm32f405.toml").write_text(text.replace(old, new))
+    return load_board("stm32f405", tmp_path)
+
+
+def test_a_crystal_is_waited_for_where_there_is_one(tmp_path: Path) -> None:
+    crystal = 'source = "hse"\nsource_hz = 8_000_000\nm = 4'
+    board = own_board(tmp_path, 'source = "hsi"\nsource_hz = 16_000_000\nm = 8', crystal)
+    clock = assemble(board, stand_in(), APP)["src/clock.c"]
+    assert "CR_HSERDY" in clock
+    assert "CR_HSERDY" not in project("stm32f405")["src/clock.c"]
+
+
+def test_weights_and_activations_can_lie_in_memories_of_their_own(tmp_path: Path) -> None:
+    board = own_board(
+        tmp_path,
+        'holds = ["data", "arena", "stack"]\n',
+        'holds = ["data", "stack"]\n\n[[memory]]\nname = "ccm"\norigin = 0x10000000\n'
+        'size = "64 KiB"\nholds = ["arena"]\n',
+    )
+    script = assemble(board, stand_in(), APP)["linker/stm32f405.ld"]
+    assert "} > CCM" in script
+    assert "linker_arena_start" in assemble(board, stand_in(), APP)["src/startup.c"]
+
+
+# ---- What cannot fit -------------------------------------------------------------------------
+
+
+def test_a_model_that_fits_is_let_through() -> None:
+    check_fit(Needs(arena=100_000, weights=900_000), load_board("stm32f405"))
+    check_fit(Needs(arena=10**9, weights=10**9), load_board("host"))
+
+
+def test_too_much_ram_is_refused_with_numbers_and_alternatives() -> None:
+    with pytest.raises(DoesNotFitError) as error:
+        check_fit(Needs(arena=200_000, weights=1000), load_board("stm32f405"), list_boards())
+    message = str(error.value)
+    assert "ram needs at least 213312 bytes" in message
+    assert "131072" in message
+    assert "it would fit on: host, mps2-an386, mps2-an500, mps3-an547" in message
+
+
+def test_too_much_flash_is_refused() -> None:
+    with pytest.raises(DoesNotFitError, match="flash needs at least 2006144 bytes"):
+        check_fit(Needs(arena=1000, weights=2_000_000), load_board("stm32f405"))
+
+
+def test_a_memory_without_room_left_is_no_negative_number() -> None:
+    with pytest.raises(DoesNotFitError, match="0 bytes of weights"):
+        check_fit(Needs(arena=10**7, weights=10**7, code=1 << 20), load_board("stm32f405"))
+
+
+def test_copied_files_are_byte_for_byte() -> None:
+    assert project("host")["src/frame.c"] == source("sketch/frame.c")
