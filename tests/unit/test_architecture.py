@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "_version errors console artefacts shipped schema",
-        "preprocessing photo resize graph tflite embedding evaluation inputs device",
+        "preprocessing photo resize graph tflite tflite_edit evaluation inputs device",
         "board_schema boards",
         "platformio data project",
         "compiler training quantization reference reference_worker",
