@@ -171,7 +171,9 @@ class Decoder:
         self._pending += part
         if len(self._pending) <= self.max_line:
             return True
-        events.append(Damage("endless line", _readable(bytes(self._pending[:200]))))
+        events.append(
+            Damage("endless line", _readable(bytes(self._pending[: min(200, self.max_line)])))
+        )
         self._pending.clear()
         self._skipping = True
         return False
