@@ -49,6 +49,7 @@ def render_html(report: RunReport) -> str:
         shape=text.shape,
         png_uri=_png_uri,
         shown=_shown,
+        brief=_brief,
     )
     environment.globals.update(plural=text.plural)
     page = environment.get_template("page.html.j2")
@@ -106,6 +107,12 @@ def _score_rows(evaluations: list[tuple[str, Evaluation]]) -> list[dict[str, Any
         return []
     scores = [class_scores(evaluation) for _, evaluation in evaluations]
     return [{"name": row[0].name, "scores": row} for row in zip(*scores, strict=True)]
+
+
+def _brief(name: str) -> str:
+    """The first of the names that TensorFlow Lite joined when it fused operators."""
+    first, *others = name.split(";")
+    return f"{first} …" if others else first
 
 
 def _png_uri(sample: Sample) -> str:

@@ -147,7 +147,7 @@ class Provenance:
         dataset: what the photos were, in words, by topic: "source", "classes", "training photos", …
         training: the recipe in words, by topic; empty for a model that was brought along.
         preprocessing: from photo to input, in words, by topic.
-        board_file: the board's data file.
+        board_file: the board's data, as text.
     """
 
     command: str

@@ -172,7 +172,7 @@ def make_report() -> RunReport:
                 "size": "32 × 32, centre crop",
                 "range": "pixel / 128 − 1, int8 = pixel − 128",
             },
-            board_file="boards/stm32f405.toml",
+            board_file='name = "stm32f405"\ntitle = "STM32F405 (Cortex-M4F, 168 MHz)"\n',
         ),
     )
 
