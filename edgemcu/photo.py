@@ -57,7 +57,13 @@ def open_photo(path: Path) -> NDArray[np.uint8]:
             if image.width * image.height > MAX_PIXELS:
                 raise _unreadable(path, f"{image.width}×{image.height} pixels are too many")
             orientation = _orientation(image)
-            return _upright(_to_array(image), orientation)
+            pixels = _upright(_to_array(image), orientation)
+            is_png = image.format == "PNG"
+        if is_png:
+            # Pillow decodes past damage that the chunks' checksums tell of.
+            with Image.open(path, formats=("PNG",)) as image:
+                image.verify()
+        return pixels
     except DatasetError:
         raise
     except UnidentifiedImageError:
