@@ -1,0 +1,236 @@
+"""Building with PlatformIO: which compiler, what goes wrong, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgemcu.boards import load_board
+from edgemcu.errors import BuildError, DoesNotFitError, ToolMissingError
+from edgemcu.platformio import build as build_module
+from edgemcu.platformio.build import build_project
+from edgemcu.platformio.core import SCONS_VERSION, core_folder
+from tests.support.firmware import MODEL, write_stand_in
+
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+needs_arm = pytest.mark.skipif(
+    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+)
+
+
+@pytest.fixture
+def own_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty PlatformIO folder of the user's own."""
+    core = tmp_path / "own"
+    core.mkdir()
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(core))
+    return core
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+def install(core: Path, kind: str, name: str, version: str) -> Path:
+    folder = core / kind / name
+    folder.mkdir(parents=True)
+    (folder / ".piopm").write_text(json.dumps({"name": name, "version": version}))
+    return folder
+
+
+def install_compiler(core: Path) -> Path:
+    folder = install(core, "packages", "toolchain-gccarmnoneeabi", "1.120301.0") / "bin"
+    folder.mkdir()
+    compiler = folder / "arm-none-eabi-gcc"
+    compiler.write_text("#!/bin/sh\necho fake-gcc 12.3.1\n")
+    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
+    return compiler
+
+
+def test_a_missing_compiler_is_said_at_once(
+    own_core: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolMissingError) as error:
+        core_folder(load_board("stm32f405"))
+    assert "sudo apt-get install -y gcc-arm-none-eabi libnewlib-arm-none-eabi" in str(error.value)
+
+
+def test_what_the_user_has_installed_is_used(
+    own_core: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(own_core, "packages", "tool-scons", SCONS_VERSION)
+    install(own_core, "platforms", "ststm32", "19.3.0")
+    install_compiler(own_core)
+    chosen = core_folder(load_board("stm32f405"))
+    assert (chosen.path, chosen.way, chosen.toolchain) == (
+        own_core, "installed", "fake-gcc 12.3.1",
+    )  # fmt: skip
+    assert not cache.exists()
+
+
+@needs_arm
+@pytest.mark.parametrize("lacks", ["tool-scons", "ststm32", "compiler", "version"])
+def test_what_is_incomplete_is_not(own_core: Path, cache: Path, lacks: str) -> None:
+    if lacks != "tool-scons":
+        install(own_core, "packages", "tool-scons", SCONS_VERSION)
+    if lacks != "ststm32":
+        install(own_core, "platforms", "ststm32", "17.0.0" if lacks == "version" else "19.3.0")
+    if lacks != "compiler":
+        install_compiler(own_core)
+    chosen = core_folder(load_board("stm32f405"))
+    assert chosen.way == "stand-in"
+    assert chosen.path.is_relative_to(cache)
+
+
+@needs_arm
+def test_stand_ins_are_written_once_and_repaired(own_core: Path, cache: Path) -> None:
+    core = core_folder(load_board("stm32f405")).path
+    record = core / "platforms/ststm32/.piopm"
+    before = record.stat().st_mtime_ns
+    core_folder(load_board("stm32f405"))
+    assert record.stat().st_mtime_ns == before
+    record.unlink()
+    core_folder(load_board("stm32f405"))
+    assert record.is_file()
+
+
+def test_the_pinned_scons_is_the_one_that_stands_in() -> None:
+    import SCons
+    from platformio.dependencies import get_core_dependencies
+    from semantic_version import SimpleSpec, Version
+
+    major, minor, patch = (int(number) for number in SCons.__version__.split(".")[:3])
+    assert f"4.{major}{minor:02d}{patch:02d}.0" == SCONS_VERSION
+    assert Version(SCONS_VERSION) in SimpleSpec(get_core_dependencies()["tool-scons"])
+
+
+def test_a_folder_without_a_project_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"no platformio\.ini"):
+        build_project(tmp_path, load_board("host"))
+
+
+def test_an_unknown_variant_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "platformio.ini").touch()
+    with pytest.raises(BuildError, match="sanitize"):
+        build_project(tmp_path, load_board("host"), variant="fast")
+
+
+# ---- With PlatformIO -------------------------------------------------------------------------
+
+
+@needs_gcc
+@pytest.mark.slow
+def test_host_builds_and_a_second_build_compiles_nothing(tmp_path: Path) -> None:
+    board = load_board("host")
+    project = write_stand_in(board, tmp_path)
+    first = build_project(project, board)
+    assert os.access(first.elf, os.X_OK)
+    assert first.flash_limit is None and first.flash_bytes > 1000
+    before = first.elf.stat().st_mtime_ns
+    second = build_project(project, board)
+    assert second.elf.stat().st_mtime_ns == before
+    assert "Compiling" not in second.log.read_text()
+
+
+@needs_gcc
+@pytest.mark.slow
+def test_a_compiler_error_is_shown(tmp_path: Path) -> None:
+    board = load_board("host")
+    project = write_stand_in(board, tmp_path, "#error the model is broken\n")
+    with pytest.raises(BuildError) as error:
+        build_project(project, board)
+    assert "model.c:1:2: error: #error the model is broken" in str(error.value)
+    assert "the whole log: " in str(error.value)
+
+
+@needs_gcc
+@pytest.mark.slow
+def test_a_warning_in_generated_code_is_an_error(tmp_path: Path) -> None:
+    board = load_board("host")
+    source = (MODEL / "model.c").read_text() + "\nstatic int unused;\n"
+    with pytest.raises(BuildError, match="unused"):
+        build_project(write_stand_in(board, tmp_path, source), board)
+
+
+@needs_arm
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stm32f405", "mps2-an386", "mps2-an500", "mps3-an547"])
+def test_boards_build_and_are_measured(name: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    project = write_stand_in(board, tmp_path)
+    result = build_project(project, board)
+    assert result.flash_limit == board.flash_bytes
+    assert 4_000 < result.flash_bytes < 20_000
+    stack = getattr(board.startup, "stack", 0)
+    assert stack + 3008 < result.ram_bytes < stack + 16_000
+    assert result.regions == {"flash": result.flash_bytes, "ram": result.ram_bytes}
+    first = result.elf.read_bytes()
+    assert str(tmp_path).encode() not in first
+    shutil.rmtree(project / ".pio")
+    assert build_project(project, board).elf.read_bytes() == first
+
+
+@needs_arm
+@pytest.mark.slow
+def test_an_overflow_is_told_in_numbers(tmp_path: Path) -> None:
+    board = load_board("stm32f405")
+    start = "int edgemcu_init(void)\n{\n"
+    source = (MODEL / "model.c").read_text()
+    assert start in source
+    source = source.replace(
+        start, f"static volatile uint8_t big[200000];\n\n{start}    big[0] = 1;\n"
+    )
+    with pytest.raises(DoesNotFitError, match=r"ram needs \d+ bytes, stm32f405 has 131072"):
+        build_project(write_stand_in(board, tmp_path, source), board)
+
+
+def test_a_build_that_hangs_is_ended_with_all_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PlatformIO is replaced by a program that starts a child and waits."""
+    fake = tmp_path / "fake" / "platformio"
+    fake.mkdir(parents=True)
+    pid_file = tmp_path / "child"
+    (fake / "__init__.py").touch()
+    (fake / "__main__.py").write_text(
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"open({str(pid_file)!r}, 'w').write(str(child.pid))\n"
+        "child.wait()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(fake.parent))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "platformio.ini").touch()
+    host = load_board("host")
+    monkeypatch.setattr(
+        build_module, "core_folder", lambda _: build_module.CoreFolder(tmp_path, "stand-in", "gcc")
+    )
+    with pytest.raises(BuildError, match="did not end within"):
+        build_project(tmp_path, host, timeout_s=3.0)
+    child = int(pid_file.read_text())
+    assert not _alive(child)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_users_settings_do_not_reach_platformio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORMIO_BUILD_FLAGS", "-DX")
+    core = build_module.CoreFolder(Path(sys.prefix), "stand-in", "gcc")
+    environment = build_module.platformio_environment(core)
+    assert "PLATFORMIO_BUILD_FLAGS" not in environment
+    assert environment["PLATFORMIO_CORE_DIR"] == sys.prefix
