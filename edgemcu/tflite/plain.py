@@ -210,6 +210,10 @@ def read_softmax(reader: OperatorReader) -> Op:
 def read_logistic(reader: OperatorReader) -> Op:
     operation = read_unary(reader, OpKind.LOGISTIC)
     _expect_probabilities(reader, operation.outputs[0])
+    scale = _quantization(reader, operation.inputs[0]).scale
+    # The kernel works on the input with 27 fractional bits, and shifts by at most 30.
+    if exponent(scale * 2**27) > 30:
+        raise reader.refuse(f"its input's scale {scale:g} is out of range")
     return operation
 
 

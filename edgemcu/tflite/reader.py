@@ -124,7 +124,7 @@ def convert(file: ModelFile) -> Graph:
         except ModelError as error:
             damage = damage or error
     if unsupported:
-        raise UnsupportedOperatorsError(unsupported, where=file.source)
+        raise UnsupportedOperatorsError(unsupported, where=file.source, hint=_hint(file))
     if damage:
         raise damage
     outputs = [pool.activation(file.tensors[index], ("int8", "float32")) for index in file.outputs]
@@ -141,8 +141,15 @@ def convert(file: ModelFile) -> Graph:
 def _convert_operator(reader: OperatorReader) -> Op:
     name = reader.operator.name
     if name not in OpKind.__members__:
-        raise UnsupportedError("unknown to edgemcu")
+        raise UnsupportedError("not implemented")
     return _READERS[OpKind(name)](reader)
+
+
+def _hint(file: ModelFile) -> str | None:
+    ends = {file.tensors[index].dtype for index in (*file.inputs, *file.outputs)}
+    if odd := sorted(ends - {"int8", "float32"}):
+        return f"Convert the model again with int8 inputs and outputs, not {' or '.join(odd)}."
+    return None
 
 
 def _check_order(file: ModelFile) -> None:

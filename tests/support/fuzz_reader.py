@@ -15,15 +15,18 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from edgemcu.compiler import compile_model
 from edgemcu.errors import EdgemcuError
 from edgemcu.graph.facts import graph_facts
 from edgemcu.tflite import parse_model, read_metadata
 from tests.support.mutations import distort, mutate
 
-SECONDS_PER_FILE = 20.0
+SECONDS_PER_FILE = 30.0
 MEMORY = 512 << 20
 # Taking a model apart and writing it again is slow, so most files only have their bytes damaged.
 DISTORTED = 0.15
+# So is compiling.
+COMPILED = 0.1
 
 
 def main(folder: Path, count: int, seed: int) -> None:
@@ -38,7 +41,7 @@ def main(folder: Path, count: int, seed: int) -> None:
         data = distort(seed_data, rng) if distorted else mutate(seed_data, seeds, rng)
         signal.setitimer(signal.ITIMER_REAL, SECONDS_PER_FILE)
         try:
-            use(data)
+            use(data, compiled=rng.random() < COMPILED)
             outcome["read"] += 1
         except EdgemcuError as error:
             str(error)
@@ -51,11 +54,13 @@ def main(folder: Path, count: int, seed: int) -> None:
     print(json.dumps(outcome))
 
 
-def use(data: bytes) -> None:
-    """All that edgemcu does with a model before it is compiled."""
+def use(data: bytes, compiled: bool) -> None:
+    """All that edgemcu does with a model before anything is written."""
     graph = parse_model(data, "mutant")
     graph_facts(graph)
     read_metadata(graph, "mutant")
+    if compiled:
+        compile_model(graph, model_digest="0" * 64)
 
 
 def _too_slow(signum: int, frame: FrameType | None) -> None:

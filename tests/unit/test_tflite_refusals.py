@@ -159,6 +159,11 @@ REFUSED: dict[str, tuple[Callable[[], ModelBuilder], Change, str]] = {
         quantization(1, scale=[1 / 255]),
         "must have scale 1/256",
     ),
+    "logistic of huge numbers": (
+        lambda: unary("LOGISTIC"),
+        quantization(0, scale=[16.0]),
+        "scale 16 is out of range",
+    ),
     "softmax of almost nothing": (
         lambda: unary("SOFTMAX", beta=0.01),
         quantization(0, scale=[1e-7]),
@@ -357,6 +362,15 @@ def test_float_model_says_what_to_do() -> None:
     with pytest.raises(UnsupportedModelError, match="a float model") as caught:
         parse_model(b.finish(), "model")
     assert "edgemcu quantize" in (caught.value.hint or "")
+
+
+def test_uint8_input_says_what_to_do() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 4), 0.1, 128, dtype=np.uint8)
+    b.output(b.op("QUANTIZE", [x], (1, 4), 0.1, 0))
+    with pytest.raises(UnsupportedOperatorsError, match="the model's input: uint8") as caught:
+        parse_model(b.finish(), "model")
+    assert "int8 inputs and outputs" in (caught.value.hint or "")
 
 
 def test_dynamic_range_model_says_so() -> None:
