@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from edgemcu.artefacts import sha256_file, write_bytes
 from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.errors import ModelError, ToolMissingError
+from edgemcu.reference_model import has_fully_connected, with_micro_arithmetic
 from edgemcu.reference_worker import PROGRESS
+from edgemcu.tflite import parse_model
 
 TIMEOUT_S = 180.0
 _ROWS_PER_WORKER = 50
@@ -34,6 +36,7 @@ def run_reference(
     model: Path,
     inputs: NDArray[np.uint8],
     *,
+    micro: bool = True,
     console: Console = QUIET,
     timeout_s: float = TIMEOUT_S,
     workers: int | None = None,
@@ -43,6 +46,8 @@ def run_reference(
     Args:
         model: a .tflite file.
         inputs: uint8, (N, input bytes): the raw bytes of the input tensors, back to back.
+        micro: with TFLM's arithmetic where TensorFlow Lite's differs (`edgemcu.reference_model`);
+            False for TensorFlow Lite's own.
         console: hears about progress.
         timeout_s: how long a worker may stay silent: loading, or one inference.
         workers: how many processes share the rows; by default one per core, if worth it.
@@ -65,15 +70,27 @@ def run_reference(
     wanted = workers or min(cores or 1, _MAX_WORKERS, -(-len(inputs) // _ROWS_PER_WORKER))
     with tempfile.TemporaryDirectory(prefix="edgemcu-reference-") as name:
         folder = Path(name)
+        given = _micro_model(model, folder) if micro else model
         jobs = []
         for index, part in enumerate(np.array_split(inputs, min(wanted, len(inputs)))):
             np.save(folder / f"in{index}.npy", np.ascontiguousarray(part), allow_pickle=False)
             jobs.append(
-                [str(model), str(folder / f"in{index}.npy"), str(folder / f"out{index}.npy")]
+                [str(given), str(folder / f"in{index}.npy"), str(folder / f"out{index}.npy")]
             )
         with console.progress("reference kernels", total=len(inputs), unit="inferences") as bar:
             _run_workers(jobs, model, timeout_s, bar)
         return np.concatenate([np.load(job[-1], allow_pickle=False) for job in jobs])
+
+
+def _micro_model(model: Path, folder: Path) -> Path:
+    """The model that the interpreter is given in place of `model`, written into `folder`."""
+    data = model.read_bytes()
+    parse_model(data, str(model))
+    if not has_fully_connected(data):
+        return model
+    rewritten = folder / model.name
+    rewritten.write_bytes(with_micro_arithmetic(data))
+    return rewritten
 
 
 def reference_outputs(

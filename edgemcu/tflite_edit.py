@@ -32,7 +32,7 @@ def add_metadata(model: bytes, name: str, data: bytes) -> bytes:
     Raises:
         ToolMissingError: neither ai-edge-litert nor TensorFlow, which bring the schema along.
     """
-    schema = _schema()
+    schema = schema_module()
     tree = schema.ModelT.InitFromPackedBuf(model, 0)
     entry = schema.MetadataT()
     entry.name = name
@@ -41,7 +41,7 @@ def add_metadata(model: bytes, name: str, data: bytes) -> bytes:
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(data, np.uint8)
     tree.buffers.append(buffer)
-    return _pack(schema, tree, len(model) + len(data))
+    return pack_model(tree, len(model) + len(data))
 
 
 def tidy_names(model: bytes, *, output: str) -> bytes:
@@ -58,7 +58,7 @@ def tidy_names(model: bytes, *, output: str) -> bytes:
     Raises:
         ToolMissingError: as `add_metadata`.
     """
-    schema = _schema()
+    schema = schema_module()
     tree = schema.ModelT.InitFromPackedBuf(model, 0)
     (graph,) = tree.subgraphs
     tensors = graph.tensors
@@ -73,7 +73,7 @@ def tidy_names(model: bytes, *, output: str) -> bytes:
                 tensors[int(index)].name = f"{name}/{role}"
     for index in graph.inputs:
         tensors[int(index)].name = "image"
-    return _pack(schema, tree, len(model))
+    return pack_model(tree, len(model))
 
 
 def _layer(path: str) -> str:
@@ -85,9 +85,11 @@ def _layer(path: str) -> str:
     return name
 
 
-def _pack(schema: Any, tree: Any, size: int) -> bytes:
+def pack_model(tree: Any, size: int) -> bytes:
+    """A .tflite file from the schema's object tree; `size` is a guess at its bytes."""
     import flatbuffers
 
+    schema = schema_module()
     tree.buffers = [_AlignedBuffer(schema, buffer) for buffer in tree.buffers]
     builder = flatbuffers.Builder(size + 4096)
     builder.Finish(tree.Pack(builder), file_identifier=b"TFL3")
@@ -116,7 +118,12 @@ class _AlignedBuffer:
         return int(self._schema.BufferEnd(builder))
 
 
-def _schema() -> Any:
+def schema_module() -> Any:
+    """The classes of the .tflite schema.
+
+    Raises:
+        ToolMissingError: neither ai-edge-litert nor TensorFlow is installed.
+    """
     for module in ("ai_edge_litert", "tensorflow.lite.python"):
         try:
             return importlib.import_module(f"{module}.schema_py_generated")

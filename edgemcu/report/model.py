@@ -185,6 +185,8 @@ class RunReport:
         kernels: what the firmware said its kernels are: "portable", "reference", "cmsis-nn", …
         inferences: how many inputs were sent and answered.
         bytes_equal: how many of these were the reference interpreter's in every byte.
+        bytes_equal_tflite: how many were equal to TensorFlow Lite's own arithmetic of
+            FULLY_CONNECTED, from which TFLM's differs; None for a model without one.
         output_bytes: of one inference.
         flash_bytes, ram_bytes: from the linker.
         flash_limit, ram_limit: the board's; None where there is none (host).
@@ -221,6 +223,7 @@ class RunReport:
     macs: int
     elf: str
     model: str
+    bytes_equal_tflite: int | None = None
     flash_limit: int | None = None
     ram_limit: int | None = None
     arena_used_bytes: int | None = None
@@ -256,6 +259,7 @@ class RunReport:
             "proven": self.proven,
             "inferences": self.inferences,
             "bytes_equal": self.bytes_equal,
+            "bytes_equal_tflite": self.bytes_equal_tflite,
             "output_bytes": self.output_bytes,
             "instructions_per_inference": self.instructions_per_inference,
             "flash_bytes": self.flash_bytes,

@@ -69,8 +69,20 @@ def _verdict(report: RunReport) -> Text:
         (word, style),
         f"  bytes equal in {count(report.bytes_equal)} of {plural(report.inferences, 'inference')}",
         "\n",
+        (_tflite_note(report), "dim"),
         *(
             f"    inference {m.inference}: {m.differing} of {len(m.expected)} bytes differ\n"
             for m in report.mismatches
         ),
+    )
+
+
+def _tflite_note(report: RunReport) -> str:
+    """Worth a line only where TFLM's arithmetic, the reference, made a difference."""
+    equal = report.bytes_equal_tflite
+    if equal is None or equal == report.inferences:
+        return ""
+    return (
+        f"    {count(equal)} of them with TensorFlow Lite's own FULLY_CONNECTED, which rounds "
+        "in double precision\n"
     )

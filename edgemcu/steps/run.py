@@ -24,7 +24,7 @@ from edgemcu.device.connect import open_board
 from edgemcu.device.protocol import Kind
 from edgemcu.device.streaming import DeviceOutputs, stream
 from edgemcu.errors import EmulatorError, InputsError
-from edgemcu.graph.ir import Graph
+from edgemcu.graph.ir import Graph, OpKind
 from edgemcu.inputs import make_inputs
 from edgemcu.preprocessing import Preprocessing, quantize_pixels
 from edgemcu.reference import run_reference
@@ -142,6 +142,9 @@ def run_firmware(
     stimulus = _stimulus(request, graph, images, inputs, console)
     device = _run_on_device(built, board, stimulus, console)
     expected = run_reference(request.model, stimulus.tensors, console=console)
+    tflite = None
+    if any(op.kind is OpKind.FULLY_CONNECTED for op in graph.ops):
+        tflite = run_reference(request.model, stimulus.tensors, micro=False, console=console)
     report = compose_report(
         request=request,
         board=board,
@@ -152,6 +155,7 @@ def run_firmware(
         what=stimulus.what,
         device=device,
         expected=expected,
+        expected_tflite=tflite,
         training=trained.training if trained else None,
         quantized=trained.quantized if trained else None,
     )

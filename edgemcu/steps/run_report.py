@@ -51,6 +51,7 @@ def compose_report(
     what: str,
     device: DeviceOutputs,
     expected: NDArray[np.uint8],
+    expected_tflite: NDArray[np.uint8] | None,
     training: TrainedModel | None,
     quantized: QuantizedModel | None,
 ) -> RunReport:
@@ -62,6 +63,7 @@ def compose_report(
         what: the inputs in words.
         device: what it answered.
         expected: uint8, (N, output bytes): what the reference interpreter answered.
+        expected_tflite: the same with TensorFlow Lite's own FULLY_CONNECTED, if it has one.
         training, quantized: of a project's own model.
     """
     equal = (device.outputs == expected).all(axis=1)
@@ -78,6 +80,11 @@ def compose_report(
         inferences=len(sent),
         bytes_equal=int(equal.sum()),
         output_bytes=graph.output_bytes,
+        bytes_equal_tflite=(
+            None
+            if expected_tflite is None
+            else int((device.outputs == expected_tflite).all(axis=1).sum())
+        ),
         flash_bytes=built.build.flash_bytes,
         ram_bytes=built.build.ram_bytes,
         arena_bytes=built.project.arena_bytes,
