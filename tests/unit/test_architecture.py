@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "preprocessing photo resize graph tflite tflite_edit evaluation inputs device",
         "board_schema boards",
         "platformio data project",
-        "compiler training quantization reference reference_worker",
+        "compiler training quantization reference reference_model reference_worker",
         "firmware",
         "report",
         "steps",

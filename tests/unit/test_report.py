@@ -99,6 +99,15 @@ def test_a_proof_says_so_and_a_failure_cannot_be_missed() -> None:
     assert "2 outputs differed" in failed
 
 
+def test_other_rounding_of_the_last_layer_is_told() -> None:
+    told = "298 are equal to TensorFlow Lite’s own rounding"  # noqa: RUF001
+    report = replace(make_report(), bytes_equal_tflite=298)
+    assert told in " ".join(Page(render_html(report)).text.split())
+    assert "298 of them" in printed(report)
+    same = replace(report, bytes_equal_tflite=300)
+    assert "own rounding" not in render_html(same)
+
+
 def test_nothing_run_is_nothing_proven() -> None:
     report = replace(make_bare_report(), inferences=0, bytes_equal=0)
     assert not report.proven
