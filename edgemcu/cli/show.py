@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgemcu.cli.terminal import result_terminal
-from edgemcu.report.text import percent, size
+from edgemcu.report.text import count, percent, shape, short, size
 
 if TYPE_CHECKING:
     from edgemcu.boards import Board
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from edgemcu.steps.build import BuiltFirmware
     from edgemcu.steps.dataset import DatasetReport
     from edgemcu.steps.doctor import Diagnosis, Finding
+    from edgemcu.steps.init import CreatedProject
+    from edgemcu.steps.inspect import Inspection, Placement, Port
     from edgemcu.steps.quantize import QuantizedModel
     from edgemcu.steps.run import RunResult
     from edgemcu.steps.train import TrainedModel
@@ -62,8 +64,8 @@ def boards(listing: BoardList) -> None:
         table.add_row(
             f"[bold]{board.name}[/bold]",
             escape(board.title),
-            size(board.flash_bytes) if board.flash_bytes else "-",
-            size(board.ram_bytes) if board.ram_bytes else "-",
+            _size_or_dash(board.flash_bytes),
+            _size_or_dash(board.ram_bytes),
             f"{board.clock_hz / 1e6:g} MHz" if board.clock_hz else "-",
             runs_in,
         )
@@ -100,6 +102,16 @@ def _status(finding: Finding) -> str:
 def _purpose(finding: Finding) -> str:
     note = f" [dim]({escape(finding.note)})[/dim]" if finding.note else ""
     return escape(finding.purpose) + note
+
+
+def created_project(created: CreatedProject) -> None:
+    terminal = result_terminal()
+    terminal.print(
+        f"[bold]{created.path}[/bold]: {len(created.classes)} classes "
+        f"({escape(', '.join(created.classes))}), {created.colour} {created.size}×{created.size}, "
+        f"{created.architecture} of width {created.width:g}, {created.board}"
+    )
+    terminal.print(f"next: edgemcu run --project {escape(str(created.path.parent))}")
 
 
 def dataset(report: DatasetReport) -> None:
@@ -176,6 +188,74 @@ def quantization(quantized: QuantizedModel) -> None:
     terminal.print(
         f"model: {quantized.model}, {size(result.model_bytes)}{_unchanged(quantized.unchanged)}"
     )
+
+
+def inspection(model: Inspection) -> None:
+    terminal = result_terminal()
+    macs = f"{count(model.macs)} MACs, " if model.macs is not None else ""
+    terminal.print(
+        f"[bold]{escape(str(model.model))}[/bold]: {size(model.model_bytes)}, {macs}"
+        f"{count(model.parameters)} parameters [dim](sha256 {model.digest[:16]}…)[/dim]"
+    )
+    for label, ports in (("input", model.inputs), ("output", model.outputs)):
+        for port in ports:
+            terminal.print(f"{label:6}  {_port(port)}")
+    if model.metadata is not None:
+        spec = model.metadata.preprocessing
+        terminal.print(
+            f"photo   {spec.width}×{spec.height} {spec.colour}, {spec.fit}; "
+            f"real = pixel × {spec.scale:g} + {spec.offset:g}"
+        )
+        terminal.print(f"classes {escape(', '.join(model.metadata.classes))}")
+    layers = _table(">", "layer", "operator", "output", "MACs>", "weights>", "live RAM>")
+    for layer in model.layers:
+        layers.add_row(
+            str(layer.index),
+            escape(layer.name),
+            layer.kind,
+            shape(layer.output_shape),
+            "-" if layer.macs is None else short(layer.macs),
+            size(layer.weight_bytes),
+            "-" if layer.live_bytes is None else size(layer.live_bytes),
+        )
+    terminal.print(layers)
+    if model.problem is not None:
+        terminal.print(f"[red]{escape(model.problem)}[/red]")
+        return
+    terminal.print()
+    places = _table("board", "runtime", "kernels", "arena>", "flash about>", "RAM about>", "")
+    for place in model.placements:
+        places.add_row(
+            place.board,
+            place.runtime,
+            place.kernels or "-",
+            _size_or_dash(place.arena_bytes),
+            _of(place.flash_bytes, place.flash_limit),
+            _of(place.ram_bytes, place.ram_limit),
+            _fits(place),
+        )
+    terminal.print(places)
+
+
+def _port(port: Port) -> str:
+    text = f"{escape(port.name)}: {port.dtype} {shape(port.shape)}"
+    if port.scale is None:
+        return text
+    return f"{text}, real = {port.scale:.9g} × (q − {port.zero_point})"
+
+
+def _size_or_dash(value: int | None) -> str:
+    return "-" if value is None else size(value)
+
+
+def _of(used: int | None, limit: int | None) -> str:
+    if used is None:
+        return "-"
+    return f"{size(used)} [dim]of {size(limit)}[/dim]" if limit else size(used)
+
+
+def _fits(place: Placement) -> str:
+    return "[green]fits[/green]" if place.fits else f"[red]{escape(place.reason or '')}[/red]"
 
 
 def generated_project(project: GeneratedProject) -> None:
