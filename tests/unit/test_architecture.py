@@ -21,8 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "_version errors console artefacts shipped schema",
-        "preprocessing photo resize graph tflite tflite_edit evaluation inputs device",
-        "board_schema boards",
+        "preprocessing photo resize graph tflite tflite_edit evaluation inputs",
+        "board_schema boards device",
         "platformio data project",
         "compiler training quantization reference reference_model reference_worker",
         "firmware",
