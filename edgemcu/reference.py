@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from edgemcu.artefacts import sha256_file, write_bytes
 from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.errors import ModelError, ToolMissingError
-from edgemcu.reference_model import has_fully_connected, with_micro_arithmetic
+from edgemcu.reference_model import with_micro_rounding
 from edgemcu.reference_worker import PROGRESS
 from edgemcu.tflite import parse_model
 
@@ -86,10 +86,8 @@ def _micro_model(model: Path, folder: Path) -> Path:
     """The model that the interpreter is given in place of `model`, written into `folder`."""
     data = model.read_bytes()
     parse_model(data, str(model))
-    if not has_fully_connected(data):
-        return model
     rewritten = folder / model.name
-    rewritten.write_bytes(with_micro_arithmetic(data))
+    rewritten.write_bytes(with_micro_rounding(data))
     return rewritten
 
 
@@ -103,7 +101,7 @@ def reference_outputs(
 ) -> NDArray[np.uint8]:
     """`run_reference`, remembered in the folder `cache` by the digests of model and inputs."""
     digest = hashlib.sha256(sha256_file(model).encode())
-    digest.update(repr((reference_name(), inputs.shape)).encode())
+    digest.update(repr((reference_name(), "micro", inputs.shape)).encode())
     digest.update(np.ascontiguousarray(inputs).data)
     file = cache / f"{digest.hexdigest()[:32]}.npy"
     try:

@@ -1,185 +1,132 @@
-"""The model that the reference interpreter is given, so that it computes what a device computes.
+"""The model as the reference interpreter must see it, so that its kernels decide as TFLM's do.
 
-TensorFlow Lite's and TensorFlow Lite Micro's reference kernels agree to the byte on every operator
-that edgemcu supports, but for one: int8 FULLY_CONNECTED. TensorFlow Lite (LiteRT 2.3) rounds the
-rescaled accumulator once, in float64; TensorFlow Lite Micro rounds twice, in fixed point, as both do
-in CONV_2D, and differs in the last bit now and then. What runs on devices decides. So each
-FULLY_CONNECTED becomes a 1×1 CONV_2D with the very multiplier that TensorFlow Lite Micro uses:
-the interpreter then computes the same bytes with its own, independent code.
+TensorFlow Lite and TensorFlow Lite Micro agree to the byte on all operators but FULLY_CONNECTED:
+TensorFlow Lite's reference kernel rounds the rescaled accumulator once, in float64; TFLM's rounds
+twice, in fixed point, as both do in CONV_2D. A FULLY_CONNECTED is a CONV_2D with a window of 1×1,
+so the interpreter is given that: TensorFlow Lite's own kernel, TFLM's arithmetic.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from edgemcu.compiler.fixed_point import Multiplier, normalize_factor
-
-_SEARCHED = 1 << 14
+from edgemcu.tflite_edit import pack_model, schema_module
 
 
 def with_micro_rounding(model: bytes) -> bytes:
-    """The model with every int8 FULLY_CONNECTED of constant weights as a 1×1 convolution.
+    """Replace each FULLY_CONNECTED by RESHAPE, CONV_2D (1×1) and RESHAPE.
 
     Args:
-        model: a valid .tflite file.
+        model: a .tflite that `edgemcu.tflite` has read: this trusts it.
 
     Returns:
-        A model with the same inputs and outputs; `model` itself if it has none of these.
+        A model with the same inputs and outputs; `model` itself if it has no FULLY_CONNECTED.
+
+    Raises:
+        ToolMissingError: neither ai-edge-litert nor TensorFlow, which bring the schema along.
     """
-    schema = _schema()
-    parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
-    rewriter = _Rewriter(schema, parsed)
-    if not rewriter.run():
+    schema = schema_module()
+    tree = schema.ModelT.InitFromPackedBuf(model, 0)
+    graph = tree.subgraphs[0]
+    operators = []
+    for operator in graph.operators:
+        if _is_fully_connected(schema, tree, operator):
+            operators += _as_convolution(schema, tree, operator)
+        else:
+            operators.append(operator)
+    if len(operators) == len(graph.operators):
         return model
-    import flatbuffers
-
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(parsed.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    graph.operators = operators
+    return pack_model(tree, len(model))
 
 
-def _schema() -> Any:
-    """The generated schema of whichever runtime is installed."""
-    try:
-        from ai_edge_litert import schema_py_generated
-    except ImportError:
-        from tensorflow.lite.python import schema_py_generated
-    return schema_py_generated
+def _is_fully_connected(schema: Any, tree: Any, operator: Any) -> bool:
+    code = tree.operatorCodes[operator.opcodeIndex]
+    kind = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return bool(kind == schema.BuiltinOperator.FULLY_CONNECTED)
 
 
-def _scale(tensor: Any) -> np.float32:
-    return np.float32(tensor.quantization.scale[0])
+def _as_convolution(schema: Any, tree: Any, operator: Any) -> list[Any]:
+    tensors = tree.subgraphs[0].tensors
+    source, weights = (tensors[int(index)] for index in operator.inputs[:2])
+    (output,) = (int(index) for index in operator.outputs)
+    channels, depth = (int(size) for size in weights.shape)
+    rows = int(np.prod(source.shape, dtype=np.int64)) // depth
+
+    pixels = _like(schema, source, [1, rows, 1, depth])
+    kernel = _like(schema, weights, [channels, 1, 1, depth])
+    kernel.buffer = weights.buffer
+    if len(weights.quantization.scale) == 1:
+        # With one scale TFLM multiplies input and weight scales in float32 first, CONV_2D in
+        # float64: a product that is rounded already, and a weight scale of 1, come to the same.
+        product = np.float32(source.quantization.scale[0]) * np.float32(
+            weights.quantization.scale[0]
+        )
+        pixels.quantization.scale = np.array([product], np.float32)
+        kernel.quantization.scale = np.ones(1, np.float32)
+    result = _like(schema, tensors[output], [1, rows, 1, channels])
+    first = len(tensors)
+    tensors += [pixels, kernel, result]
+    return [
+        _reshape(schema, tree, int(operator.inputs[0]), first, pixels.shape),
+        _convolution(schema, tree, operator, first),
+        _reshape(schema, tree, first + 2, output, tensors[output].shape),
+    ]
 
 
-def equivalent_scales(source: float, target: Multiplier, output: float) -> tuple[float, float]:
-    """Two float32 scales whose product over `output`, in float64, has just this multiplier.
+def _convolution(schema: Any, tree: Any, operator: Any, first: int) -> Any:
+    """From tensors `first` and `first` + 1, with the operator's own bias, to `first` + 2."""
+    convolution = schema.OperatorT()
+    convolution.opcodeIndex = _opcode(schema, tree, schema.BuiltinOperator.CONV_2D, version=3)
+    convolution.inputs = [first, first + 1, *(int(index) for index in operator.inputs[2:])]
+    convolution.outputs = [first + 2]
+    options = schema.Conv2DOptionsT()
+    options.padding = schema.Padding.VALID
+    options.strideW = options.strideH = 1
+    options.dilationWFactor = options.dilationHFactor = 1
+    if operator.builtinOptions is not None:
+        options.fusedActivationFunction = operator.builtinOptions.fusedActivationFunction
+    convolution.builtinOptionsType = schema.BuiltinOptions.Conv2DOptions
+    convolution.builtinOptions = options
+    return convolution
 
-    The product of two 24-bit mantissas has finer steps than a 31-bit multiplier, so one of every
-    few dozen first factors near `source` has a second one that fits.
-    """
-    multiplier, shift = target
-    wanted = math.ldexp(multiplier, shift - 31) * output
-    first = np.float32(source)
-    for _ in range(_SEARCHED):
-        second = np.float32(wanted / float(first))
-        if normalize_factor(float(first) * float(second) / output) == target:
-            return float(first), float(second)
-        first = np.nextafter(first, np.float32(np.inf))
-    raise ArithmeticError(f"no scales found for {target} near {source}")
+
+def _like(schema: Any, tensor: Any, shape: list[int]) -> Any:
+    """A new tensor of the same type and quantization, without data."""
+    new = schema.TensorT()
+    new.name = b"reference/" + (tensor.name or b"")
+    new.type = tensor.type
+    new.shape = shape
+    new.buffer = 0
+    quantization = schema.QuantizationParametersT()
+    quantization.scale = np.array(tensor.quantization.scale, np.float32)
+    quantization.zeroPoint = np.array(tensor.quantization.zeroPoint, np.int64)
+    quantization.quantizedDimension = 0
+    new.quantization = quantization
+    return new
 
 
-class _Rewriter:
-    def __init__(self, schema: Any, model: Any) -> None:
-        self.schema = schema
-        self.model = model
-        self.graph = model.subgraphs[0]
+def _reshape(schema: Any, tree: Any, source: int, target: int, shape: Any) -> Any:
+    reshape = schema.OperatorT()
+    reshape.opcodeIndex = _opcode(schema, tree, schema.BuiltinOperator.RESHAPE, version=1)
+    reshape.inputs = [source]
+    reshape.outputs = [target]
+    options = schema.ReshapeOptionsT()
+    options.newShape = [int(size) for size in shape]
+    reshape.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+    reshape.builtinOptions = options
+    return reshape
 
-    def run(self) -> bool:
-        """Whether anything was rewritten."""
-        code = self.schema.BuiltinOperator.FULLY_CONNECTED
-        operators = []
-        for operator in self.graph.operators:
-            opcode = self.model.operatorCodes[operator.opcodeIndex]
-            known = max(opcode.builtinCode, opcode.deprecatedBuiltinCode)
-            rewritten = self._as_convolution(operator) if known == code else None
-            operators += rewritten or [operator]
-        changed = len(operators) != len(self.graph.operators)
-        self.graph.operators = operators
-        return changed
 
-    def _as_convolution(self, operator: Any) -> list[Any] | None:
-        """RESHAPE, CONV_2D, RESHAPE; None if it is not an int8 operator with constant weights."""
-        tensors = self.graph.tensors
-        source, weights = (tensors[i] for i in operator.inputs[:2])
-        output = tensors[operator.outputs[0]]
-        int8 = self.schema.TensorType.INT8
-        if any(t.type != int8 for t in (source, weights, output)) or not self._data(weights):
-            return None
-        channels, depth = (int(n) for n in weights.shape)
-        rows = int(np.prod(source.shape, dtype=np.int64)) // depth
-
-        input_scale = float(_scale(source))
-        filter_scales = [float(s) for s in weights.quantization.scale]
-        output_scale = float(_scale(output))
-        if len(filter_scales) == 1:
-            product = float(np.float32(_scale(source) * _scale(weights)))
-            target = normalize_factor(product / output_scale)
-            if target[0]:
-                input_scale, second = equivalent_scales(input_scale, target, output_scale)
-                filter_scales = [second]
-        zero = int(source.quantization.zeroPoint[0])
-        image = self._tensor((1, 1, rows, depth), int8, [input_scale], [zero])
-        kernel = self._tensor((channels, 1, 1, depth), int8, filter_scales, [0], weights.buffer)
-        bias = operator.inputs[2] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
-        if bias is None:
-            empty = self._buffer(np.zeros(channels, "<i4"))
-            products = [input_scale * scale for scale in filter_scales]
-            bias = self._tensor((channels,), self.schema.TensorType.INT32, products, [0], empty)
-        zero = int(output.quantization.zeroPoint[0])
-        result = self._tensor((1, 1, rows, channels), int8, [output_scale], [zero])
-        return [
-            self._reshape(operator.inputs[0], image, (1, 1, rows, depth)),
-            self._convolution(operator, [image, kernel, bias], result),
-            self._reshape(result, operator.outputs[0], output.shape),
-        ]
-
-    def _convolution(self, operator: Any, inputs: list[int], output: int) -> Any:
-        options = self.schema.Conv2DOptionsT()
-        options.padding = self.schema.Padding.VALID
-        options.strideH = options.strideW = 1
-        options.dilationHFactor = options.dilationWFactor = 1
-        old = operator.builtinOptions
-        options.fusedActivationFunction = old.fusedActivationFunction if old else 0
-        return self._operator("CONV_2D", 3, inputs, output, options)
-
-    def _reshape(self, source: int, target: int, shape: Any) -> Any:
-        options = self.schema.ReshapeOptionsT()
-        options.newShape = [int(n) for n in shape]
-        return self._operator("RESHAPE", 1, [source], target, options)
-
-    def _operator(
-        self, name: str, version: int, inputs: list[int], output: int, options: Any
-    ) -> Any:
-        code = self.schema.OperatorCodeT()
-        code.builtinCode = getattr(self.schema.BuiltinOperator, name)
-        code.deprecatedBuiltinCode = code.builtinCode
-        code.version = version
-        self.model.operatorCodes.append(code)
-        operator = self.schema.OperatorT()
-        operator.opcodeIndex = len(self.model.operatorCodes) - 1
-        operator.inputs, operator.outputs = inputs, [output]
-        kind = type(options).__name__.removesuffix("T")
-        operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, kind)
-        operator.builtinOptions = options
-        return operator
-
-    def _tensor(
-        self,
-        shape: tuple[int, ...],
-        kind: int,
-        scales: list[float],
-        zeros: list[int],
-        buffer: int = 0,
-    ) -> int:
-        tensor = self.schema.TensorT()
-        tensor.shape, tensor.type, tensor.buffer = list(shape), kind, buffer
-        tensor.name = f"micro_rounding_{len(self.graph.tensors)}"
-        tensor.hasRank = True
-        tensor.quantization = self.schema.QuantizationParametersT()
-        tensor.quantization.scale = scales
-        tensor.quantization.zeroPoint = zeros * len(scales)
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
-
-    def _buffer(self, values: np.ndarray[Any, Any]) -> int:
-        buffer = self.schema.BufferT()
-        buffer.data = values.view(np.uint8)
-        self.model.buffers.append(buffer)
-        return len(self.model.buffers) - 1
-
-    def _data(self, tensor: Any) -> bool:
-        data = self.model.buffers[tensor.buffer].data
-        return data is not None and len(data) > 0
+def _opcode(schema: Any, tree: Any, kind: int, version: int) -> int:
+    for index, code in enumerate(tree.operatorCodes):
+        if (code.builtinCode, code.version) == (kind, version):
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = kind
+    code.deprecatedBuiltinCode = kind
+    code.version = version
+    tree.operatorCodes.append(code)
+    return len(tree.operatorCodes) - 1
