@@ -6,13 +6,18 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from edgemcu.boards import list_boards
 from edgemcu.cli.main import main
 from edgemcu.project import ProjectFile
 from tests.docs.pages import ROOT, anchors, links, name_of, pages, shell_blocks
+
+# The default first, the emulated ones by core.
+BOARDS_IN_ORDER = ["stm32f405", "mps2-an386", "mps2-an500", "mps3-an547", "host"]
 
 EACH_PAGE = pytest.mark.parametrize("page", pages(), ids=name_of)
 
@@ -53,6 +58,13 @@ def test_shell_blocks_call_verbs_and_options_that_exist(page: Path) -> None:
             known = {option for parameter in command.params for option in parameter.opts}
             options = {word.partition("=")[0] for word in words if word.startswith("--")}
             assert options <= known | {"--help"}, line
+
+
+def test_the_readme_lists_every_verb_and_every_board() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first_cells = re.findall(r"^\| `([a-z0-9-]+)`", readme, re.MULTILINE)
+    assert sorted(BOARDS_IN_ORDER) == sorted(board.name for board in list_boards())
+    assert first_cells == [*main.list_commands(click.Context(main)), *BOARDS_IN_ORDER]
 
 
 def _documented_keys() -> dict[str, dict[str, str]]:
