@@ -194,7 +194,9 @@ class _Walker:
         self.unsupported: list[Skipped] = []
 
     def walk(self, folder: Path, label: str, split: Split | None) -> None:
-        seen: set[tuple[int, int]] = set()
+        # A link may lead back to where we came from: to the class, to the root, or above it.
+        above = (self.root, *self.root.resolve().parents)
+        seen = {(status.st_dev, status.st_ino) for status in map(Path.stat, above)}
         waiting = [folder]
         while waiting:
             current = waiting.pop()
@@ -204,7 +206,6 @@ class _Walker:
             except OSError as problem:
                 self._skip(self.broken, current, problem.strerror or "cannot be read", label)
                 continue
-            # A link may lead back to where we came from.
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
