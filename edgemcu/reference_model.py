@@ -1,9 +1,10 @@
-"""The model as the reference interpreter must see it, so that its kernels decide as TFLM's do.
+"""The model that the reference interpreter is given, so that it computes what a device computes.
 
-TensorFlow Lite and TensorFlow Lite Micro agree to the byte on all operators but FULLY_CONNECTED:
-TensorFlow Lite's reference kernel rounds the rescaled accumulator once, in float64; TFLM's rounds
-twice, in fixed point, as both do in CONV_2D. A FULLY_CONNECTED is a CONV_2D with a window of 1×1,
-so the interpreter is given that: TensorFlow Lite's own kernel, TFLM's arithmetic.
+In int8 FULLY_CONNECTED, TensorFlow Lite's reference kernel (LiteRT 2.3) rounds the rescaled
+accumulator once, in float64. TensorFlow Lite Micro's rounds twice, in fixed point, as both do in
+CONV_2D, and differs in the last bit now and then. What runs on devices decides, so each
+FULLY_CONNECTED becomes a 1×1 CONV_2D with the very multiplier that TensorFlow Lite Micro uses: the
+interpreter then computes the same bytes as it, with its own code.
 """
 
 from __future__ import annotations
