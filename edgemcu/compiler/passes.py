@@ -49,14 +49,15 @@ def schedule(graph: Graph) -> Schedule:
         if op.kind in IDENTITIES and graph.tensors[op.outputs[0]].data is None:
             storage[op.outputs[0]] = storage[op.inputs[0]]
     pads = _foldable_pads(graph)
+    folded = {id(pad) for pad in pads.values()}
     steps = [
-        _fold(op, pads) for op in graph.ops if op.kind not in IDENTITIES and id(op) not in pads
+        _fold(op, pads) for op in graph.ops if op.kind not in IDENTITIES and id(op) not in folded
     ]
     return Schedule(_needed(graph, steps, storage), tuple(storage))
 
 
 def _foldable_pads(graph: Graph) -> dict[int, Op]:
-    """PADs that can go into the convolutions behind them, by the identity of both.
+    """PADs that can go into the convolutions behind them, by the identity of those.
 
     Exact because a PAD fills with the zero point of its output, which is the convolution's input:
     both kinds of padding contribute nothing.
@@ -84,7 +85,6 @@ def _foldable_pads(graph: Graph) -> dict[int, Op]:
                 for user in users
             )
         ):
-            pads[id(op)] = op
             pads.update((id(user), op) for user in users)
     return pads
 

@@ -127,8 +127,9 @@ def build_process(
     # The units hold constants and calls only: optimizing them would cost time and prove nothing.
     unit_flags = [flag for flag in flags if not flag.startswith("-O")]
     templates = shipped("firmware_templates") / "compiled"
-    for unit in units:
-        _check([compiler, *WARNINGS, *unit_flags, "-O0", f"-I{templates}", "-c", unit.name], folder)
+    command = [compiler, *WARNINGS, *unit_flags, "-O0", f"-I{templates}", "-c"]
+    for start in range(0, len(units), 100):
+        _check([*command, *(unit.name for unit in units[start : start + 100])], folder)
     objects = [unit.with_suffix(".o").name for unit in units]
     _check([compiler, "-std=c11", *flags, "main.c", *objects, str(kernels), "-o", "models"], folder)
     return folder / "models"
