@@ -21,7 +21,6 @@ from edgemcu.device.protocol import (
     RUN,
     RUN_HEADER,
     Acknowledgement,
-    Damage,
     ErrorAnswer,
     ErrorCode,
     Frame,
@@ -145,22 +144,22 @@ class Inference:
         while True:
             self._send()
             answer = self._link.receive(self._deadline)
-            if answer is None:
-                self._repeat("no answer in time")
-            elif isinstance(answer, Damage):
-                # If more answers are to come, they tell what has arrived; if not, none would.
-                if len(self._sent) == 1:
-                    self._repeat("a damaged answer")
-            else:
+            if isinstance(answer, Frame):
                 result = self._handle(answer)
                 if result is not None:
                     return result
+            elif answer is not None and len(self._sent) == 1:
+                # Of the only answer that was to come. Were there more, they would tell the rest.
+                self._repeat("a damaged answer")
+            # Also when a device talks on and on, but not about what was asked.
+            if self._sent and time.monotonic() >= self._deadline:
+                self._repeat("no answer in time")
 
     def _send(self) -> None:
         sent_any = False
         while self._next < len(self._requests) and self._may_send(self._requests[self._next]):
             request = self._requests[self._next]
-            sequence, size = self._link.send(request.type, request.payload, self._timing.answer_s)
+            sequence, size = self._link.send(request.type, request.payload)
             self._sent.append(Sent(sequence, size, self._next))
             self._next += 1
             sent_any = True
@@ -187,11 +186,13 @@ class Inference:
 
     def _handle(self, answer: Frame) -> Result | None:
         session = session_of(answer.payload)
-        if session == 0:
-            self._patience.setback("the device keeps restarting")
-            raise StartOver(restarted=True)
         if session != self._session:
-            return None  # late, and meant for an earlier session
+            # Late answers of an earlier session mean nothing. But a device that has just started,
+            # or answers a request of ours under another session, must be identified again.
+            if session == 0 or self._index_of(answer.sequence) is not None:
+                self._patience.setback("the device keeps restarting")
+                raise StartOver(restarted=True)
+            return None
         if answer.type == RESULT:
             return self._check(Result.decode(answer.payload))
         if answer.type == ERROR:

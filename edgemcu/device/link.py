@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from edgemcu.device.protocol import FAULT_LINE, Damage, Decoder, Frame, TextLine
 from edgemcu.device.transport import Transport
@@ -24,6 +24,7 @@ class Link:
     Args:
         transport: closed with the link.
         on_line: called with each line that is for people, as it arrives.
+        write_s: seconds for which the line may refuse to take more bytes.
         max_line: bytes of the longest line that a device may send.
 
     Attributes:
@@ -34,9 +35,11 @@ class Link:
         self,
         transport: Transport,
         on_line: Callable[[str], None] | None = None,
+        write_s: float = 10.0,
         max_line: int = 1 << 16,
     ) -> None:
         self.transport = transport
+        self._write_s = write_s
         self.damaged = 0
         self._on_line = on_line
         self._decoder = Decoder(max_line)
@@ -62,7 +65,7 @@ class Link:
         """The last lines for people, indented, as messages quote them."""
         return "\n".join(f"    {line}" for line in self.log[-lines:])
 
-    def send(self, frame_type: str, payload: bytes, timeout: float) -> tuple[int, int]:
+    def send(self, frame_type: str, payload: bytes) -> tuple[int, int]:
         """Send a request under a new number; return that number and the line's bytes.
 
         Raises:
@@ -71,7 +74,7 @@ class Link:
         self._sequence = self._sequence % 0xFFFF + 1  # 0 is for what a device says unasked
         line = Frame(frame_type, self._sequence, payload).encode()
         try:
-            self.transport.write(line, timeout + self.line_seconds(len(line)))
+            self.transport.write(line, self._write_s + self.line_seconds(len(line)))
         except OSError as error:
             # What the device has said last explains more than that it hears no more.
             self._drain()
@@ -98,11 +101,21 @@ class Link:
                 data = self.transport.read(max(0.0, remaining))
             except OSError as error:
                 raise self.failure(f"the connection to the device is lost ({error})") from error
-            if data:
-                self._take(data)
-            elif remaining <= 0:
+            self._take(data)
+            if remaining <= 0 and not self._arrived and not self._faulted:
                 return None
         return self._arrived.popleft()
+
+    def answers(self, deadline: float) -> Iterator[Frame | Damage]:
+        """What arrives by `deadline`; ends then, even if a device talks on and on.
+
+        Raises:
+            DeviceError: as `receive`.
+        """
+        while (answer := self.receive(deadline)) is not None:
+            yield answer
+            if time.monotonic() > deadline:
+                return
 
     def _take(self, data: bytes) -> None:
         for event in self._decoder.feed(data):

@@ -40,12 +40,14 @@ class Limits:
         ready_s: seconds from the start until the firmware must have identified itself.
         answer_s: seconds that an answer may take, the line's own time not counted.
         inference_s: seconds that one inference may take.
+        write_s: seconds for which the line may refuse to take more bytes.
         attempts: set-backs in a row, without any progress, after which the session gives up.
     """
 
     ready_s: float = 15.0
     answer_s: float = 2.0
     inference_s: float = 120.0
+    write_s: float = 10.0
     attempts: int = 8
 
 
@@ -91,7 +93,7 @@ class DeviceSession:
         self.limits = limits or Limits()
         self.restarts = 0
         self._instructions_per_tick = instructions_per_tick
-        self._link = Link(transport, on_line)
+        self._link = Link(transport, on_line, self.limits.write_s)
         self._session = 0
         self._identity: Identity | None = None
         # Ids of another session's inputs, late frames included, must not be taken for ours.
@@ -151,9 +153,9 @@ class DeviceSession:
         ready = time.monotonic() + self.limits.ready_s
         while time.monotonic() < ready:
             self._session = secrets.randbits(32) or 1  # 0 is a device that has just started
-            self._link.send(IDENTIFY, SESSION.pack(self._session), self.limits.answer_s)
+            self._link.send(IDENTIFY, SESSION.pack(self._session))
             deadline = min(ready, time.monotonic() + self.limits.answer_s)
-            while (answer := self._link.receive(deadline)) is not None:
+            for answer in self._link.answers(deadline):
                 if isinstance(answer, Damage):
                     continue
                 if answer.type == IDENTITY:
@@ -175,9 +177,9 @@ class DeviceSession:
             DeviceError: no right answer came.
         """
         for _ in range(self.limits.attempts):
-            sequence, size = self._link.send(PING, data, self.limits.answer_s)
+            sequence, size = self._link.send(PING, data)
             deadline = time.monotonic() + self.limits.answer_s + self._link.line_seconds(2 * size)
-            while (answer := self._link.receive(deadline)) is not None:
+            for answer in self._link.answers(deadline):
                 if isinstance(answer, Damage) or _is_damage_report(answer):
                     break
                 if (answer.type, answer.sequence) == (PONG, sequence):
