@@ -16,7 +16,7 @@ from edgemcu.errors import DeviceError, EmulatorError, ToolMissingError
 QEMU = "qemu-system-arm"
 QEMU_HINT = "on Debian and Ubuntu: sudo apt-get install qemu-system-arm"
 
-_LAST_WORDS_SECONDS = 1.0
+_LAST_WORDS_SECONDS = 0.3
 _STDERR_LINES = 40
 
 

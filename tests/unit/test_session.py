@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+import tty
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -35,11 +38,12 @@ from edgemcu.device.protocol import (
     line_size,
 )
 from edgemcu.device.session import DeviceSession, Limits
+from edgemcu.device.transport import SerialTransport, connect_tcp
 from edgemcu.errors import DeviceError, EmulatorError, ProtocolError, ToolMissingError
 from tests.support import device_firmware
 from tests.support.device_firmware import INPUT_BYTES, MODEL_DIGEST, TABLE, expected
 
-QUICK = Limits(ready_s=1.0, answer_s=0.1, inference_s=0.5, attempts=3)
+QUICK = Limits(ready_s=0.5, answer_s=0.1, inference_s=0.5, attempts=3)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +161,45 @@ def test_qemu_that_is_not_installed(firmware: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ToolMissingError, match=r"apt-get install qemu-system-arm"):
         open_board(load_board("stm32f405"), firmware)
+
+
+def test_a_serial_port(firmware: Path) -> None:
+    ours, theirs = pty.openpty()
+    tty.setraw(ours)
+    with (
+        subprocess.Popen([firmware], stdin=ours, stdout=ours) as process,
+        DeviceSession(SerialTransport(os.ttyname(theirs), 115_200)) as session,
+    ):
+        data = an_input()
+        assert session.infer(data).outputs == expected(data)
+        process.kill()
+        process.wait()
+        os.close(ours)
+        with pytest.raises(DeviceError, match="/dev/pts/"):
+            session.infer(data)
+    os.close(theirs)
+
+
+def test_a_serial_port_that_is_not_there() -> None:
+    with pytest.raises(DeviceError, match="plugged in"):
+        SerialTransport("/dev/no-such-port", 115_200)
+
+
+def test_a_firmware_over_tcp(firmware: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        transport = connect_tcp("127.0.0.1", port)
+        connection, _ = server.accept()
+    with (
+        connection,
+        subprocess.Popen([firmware], stdin=connection, stdout=connection),
+        DeviceSession(transport) as session,
+    ):
+        connection.close()
+        data = an_input()
+        assert session.infer(data).outputs == expected(data)
+    with pytest.raises(DeviceError, match="is something listening"):
+        connect_tcp("127.0.0.1", port)
 
 
 def test_a_killed_parent_takes_the_firmware_along(firmware: Path) -> None:
