@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -31,9 +32,8 @@ _STEP = re.compile(r"^(Compiling|Archiving|Linking) ")
 _PROBLEM = re.compile(r"(error:|warning:|undefined reference|overflowed by|will not fit)", re.I)
 _OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes")
 _NO_COMPILER = re.compile(r"(\S*gcc): (?:command )?not found")
-_DOWNLOAD = re.compile(
-    r"HTTPClientError|UnknownPackageError|InternetConnectionError|Could not install"
-)
+_DOWNLOAD = re.compile(r"HTTPClientError|UnknownPackageError|InternetConnection|VCSBaseException")
+_INSTALLING = re.compile(r"^\w+ Manager: Installing (\S+)", re.M)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def build_project(
     except Timeout:
         raise BuildError("another build of this project does not end", where=str(project)) from None
     if code != 0:
-        raise _explain(output, code, log, board, timeout_s)
+        raise explain_failure(output, code, log, board, timeout_s)
     elf = project / ".pio" / "build" / environment / board.platformio.program
     use = memory_use(elf, board)
     return BuildResult(
@@ -160,7 +160,7 @@ def _run_platformio(
 
     def stop() -> None:
         timed_out.set()
-        _kill_group(process, signal.SIGTERM)
+        _end_group(process)
 
     watchdog = threading.Timer(timeout_s, stop)
     watchdog.start()
@@ -175,24 +175,24 @@ def _run_platformio(
     finally:
         watchdog.cancel()
         if process.poll() is None:
-            _kill_group(process, signal.SIGTERM)
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                _kill_group(process, signal.SIGKILL)
-                process.wait()
+            _end_group(process)
     return "".join(lines), -1 if timed_out.is_set() else code
 
 
-def _kill_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """End PlatformIO and the compilers that it started, politely first."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-def _explain(output: str, code: int, log: Path, board: Board, timeout_s: float) -> EdgemcuError:
-    """The error behind PlatformIO's output."""
+def explain_failure(
+    output: str, code: int, log: Path, board: Board, timeout_s: float
+) -> EdgemcuError:
+    """The error behind PlatformIO's output and exit status (-1: it was ended by the time-out)."""
     if code == -1:
         return BuildError(f"did not end within {timeout_s:g} s", where=str(log.parent.parent))
     if match := _NO_COMPILER.search(output):
@@ -209,10 +209,11 @@ def _explain(output: str, code: int, log: Path, board: Board, timeout_s: float) 
             hint="use a smaller model or a board with more memory (`edgemcu boards`)",
         )
     if _DOWNLOAD.search(output):
+        wanted = _INSTALLING.findall(output)
         return ToolMissingError(
-            "PlatformIO could not get a package from its registry:\n" + _excerpt(output),
-            where=str(log),
-            hint="check the network, or the dependency's address",
+            f"PlatformIO could not get {wanted[-1] if wanted else 'a package'}",
+            where=board.name,
+            hint=f"is there a network? A library can also be a local folder. The whole log: {log}",
         )
     return BuildError(
         f"PlatformIO ended with status {code}:\n{_excerpt(output)}",

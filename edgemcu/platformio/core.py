@@ -81,42 +81,40 @@ def missing_compiler(command: str) -> ToolMissingError:
     )
 
 
-def _installed_compiler(core: Path, board: Board) -> Path | str | None:
+def _installed_compiler(core: Path, board: Board) -> str | None:
     """The compiler that the user's own PlatformIO would build with, if nothing is missing there."""
     if not (core / "packages" / "tool-scons" / ".piopm").is_file():
         return None
     platform = re.fullmatch(r"platformio/([a-z0-9]+)@(\S+)", board.platformio.platform)
-    if platform is not None and not _has(core / "platforms", platform[1], platform[2]):
+    if platform is not None and _find(core / "platforms", platform[1], platform[2]) is None:
         return None
     if platform is not None and platform[1] == "native":
         return shutil.which(board.core.compiler)
     name, version = _TOOLCHAIN
-    if not _has(core / "packages", name, f"~{version}"):
+    toolchain = _find(core / "packages", name, f"~{version}")
+    if toolchain is None:
         return None
-    for folder in sorted((core / "packages").glob(f"{name}*")):
-        if (compiler := shutil.which(board.core.compiler, path=str(folder / "bin"))) is not None:
-            return compiler
-    return None
+    return shutil.which(board.core.compiler, path=str(toolchain / "bin"))
 
 
-def _has(folder: Path, name: str, requirement: str) -> bool:
-    """Whether a package `name` of a version that satisfies `requirement` lies in `folder`."""
+def _find(folder: Path, name: str, requirement: str) -> Path | None:
+    """The package `name` in `folder` whose version satisfies `requirement`."""
     from semantic_version import NpmSpec, Version
 
-    for record in folder.glob(f"{name}*/.piopm"):
+    for record in sorted(folder.glob(f"{name}*/.piopm")):
         try:
             facts = json.loads(record.read_text(encoding="utf-8"))
             if facts["name"] == name and Version.coerce(facts["version"]) in NpmSpec(requirement):
-                return True
+                return record.parent
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return False
+    return None
 
 
-def _version_of(compiler: Path | str) -> str:
+def _version_of(compiler: str) -> str:
     try:
         done = subprocess.run(
-            [str(compiler), "--version"], capture_output=True, text=True, timeout=30, check=True
+            [compiler, "--version"], capture_output=True, text=True, timeout=30, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return Path(compiler).name

@@ -7,11 +7,14 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from edgemcu.boards import load_board
+from edgemcu.console import ProgressBar, QuietConsole
 from edgemcu.errors import BuildError, DoesNotFitError, ToolMissingError
 from edgemcu.platformio import build as build_module
 from edgemcu.platformio.build import build_project
@@ -194,31 +197,57 @@ def test_an_overflow_is_told_in_numbers(tmp_path: Path) -> None:
         build_project(write_stand_in(board, tmp_path, source), board)
 
 
-def test_a_build_that_hangs_is_ended_with_all_its_children(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """PlatformIO is replaced by a program that starts a child and waits."""
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """PlatformIO is replaced by a program that starts a child, says so, and waits.
+
+    Returns the file that will hold the child's process id.
+    """
     fake = tmp_path / "fake" / "platformio"
     fake.mkdir(parents=True)
     pid_file = tmp_path / "child"
     (fake / "__init__.py").touch()
     (fake / "__main__.py").write_text(
-        "import subprocess, sys\n"
+        "import pathlib, signal, subprocess, sys\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"open({str(pid_file)!r}, 'w').write(str(child.pid))\n"
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n"
+        "print('Compiling main.o', flush=True)\n"
         "child.wait()\n"
+        "import time; time.sleep(600)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(fake.parent))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "platformio.ini").touch()
-    host = load_board("host")
+    monkeypatch.setattr(build_module, "STOP_TIMEOUT_S", 0.2)
     monkeypatch.setattr(
         build_module, "core_folder", lambda _: build_module.CoreFolder(tmp_path, "stand-in", "gcc")
     )
+    (tmp_path / "platformio.ini").touch()
+    return pid_file
+
+
+def test_a_build_that_hangs_is_ended_with_all_its_children(hanging: Path) -> None:
     with pytest.raises(BuildError, match="did not end within"):
-        build_project(tmp_path, host, timeout_s=3.0)
-    child = int(pid_file.read_text())
-    assert not _alive(child)
+        build_project(hanging.parent, load_board("host"), timeout_s=3.0)
+    assert not _alive(int(hanging.read_text()))
+
+
+class InterruptedConsole(QuietConsole):
+    @contextmanager
+    def progress(
+        self, label: str, total: float | None = None, unit: str = ""
+    ) -> Iterator[ProgressBar]:
+        class Bar:
+            def advance(self, amount: float = 1, note: str = "") -> None:
+                raise KeyboardInterrupt
+
+        yield Bar()
+
+
+def test_an_interrupted_build_leaves_nothing_behind(hanging: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        build_project(hanging.parent, load_board("host"), console=InterruptedConsole())
+    assert not _alive(int(hanging.read_text()))
 
 
 def _alive(pid: int) -> bool:
