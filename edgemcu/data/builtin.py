@@ -30,6 +30,10 @@ class Arrays:
     test_labels: NDArray[np.uint8]
 
 
+class NothingThereError(DownloadError):
+    """An origin that has nothing to offer and need not be mentioned."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """One way to get a dataset.
@@ -129,6 +133,8 @@ class BuiltInSource:
         for origin in self.origins:
             try:
                 return origin.obtain(downloads, console)
+            except NothingThereError:
+                continue
             except DownloadError as failure:
                 place = f" ({failure.where})" if failure.where else ""
                 failures.append(f"  {origin.name}{place}: {failure.message}")

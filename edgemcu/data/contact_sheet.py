@@ -92,7 +92,7 @@ def contact_sheet(dataset: Dataset, title: str, subtitle: str) -> bytes:
         note = f"and {omitted} more classes"
         draw.text((_MARGIN, height - _MARGIN - 8), note, _FADED, _font(12))
     stream = io.BytesIO()
-    sheet.save(stream, "PNG", optimize=True)
+    sheet.save(stream, "PNG")
     return stream.getvalue()
 
 

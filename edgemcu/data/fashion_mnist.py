@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.console import Console
-from edgemcu.data.builtin import Arrays, BuiltInSource, Origin
+from edgemcu.data.builtin import Arrays, BuiltInSource, NothingThereError, Origin
 from edgemcu.data.download import RemoteFile, download
 from edgemcu.data.packages import debian_package
 from edgemcu.errors import DownloadError
@@ -69,11 +69,17 @@ def decode_folder(folder: Path) -> Arrays:
 
 
 def _placed_by_hand(folder: Path, console: Console) -> Arrays:
-    return decode_folder(folder)
+    return _lying_in(folder)
 
 
 def _installed(folder: Path, console: Console) -> Arrays:
-    return decode_folder(INSTALLED)
+    return _lying_in(INSTALLED)
+
+
+def _lying_in(folder: Path) -> Arrays:
+    if not any((folder / file.name).exists() for file in AUTHORS_FILES):
+        raise NothingThereError("no file there")
+    return decode_folder(folder)
 
 
 def _by_apt(folder: Path, console: Console) -> Arrays:

