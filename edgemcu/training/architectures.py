@@ -76,7 +76,12 @@ def mobilenet_halvings(size: int) -> int:
 
 
 def build_network(
-    config: NetworkConfig, preprocessing: Preprocessing, classes: int, *, seed: int = 0
+    config: NetworkConfig,
+    preprocessing: Preprocessing,
+    classes: int,
+    *,
+    seed: int = 0,
+    momentum: float = 0.95,
 ) -> Any:
     """Build an untrained network.
 
@@ -85,6 +90,7 @@ def build_network(
         preprocessing: gives the input's shape.
         classes: how many outputs.
         seed: of the initial weights.
+        momentum: of batch normalization's running statistics, in training.
 
     Returns:
         A keras.Model from float32 (N, H, W, C) to class probabilities (N, classes). Its layer
@@ -116,7 +122,7 @@ def build_network(
         )
     if classes < 2:
         raise TrainingError(f"a classifier of {classes} class(es)", hint="give at least two")
-    net = _NetworkBuilder(config.width, seed)
+    net = _NetworkBuilder(config.width, seed, momentum)
     keras = net.keras
     inputs = keras.Input(preprocessing.shape, name="image")
     features = _BODIES[config.architecture](net, inputs, size)
@@ -131,12 +137,13 @@ def build_network(
 class _NetworkBuilder:
     """Layers with batch normalization, their names, and a seed of its own for each."""
 
-    def __init__(self, width: float, seed: int) -> None:
+    def __init__(self, width: float, seed: int, momentum: float) -> None:
         from edgemcu.training.backend import load_keras
 
         self.keras = load_keras()
         self._width = width
         self._seed = seed
+        self._momentum = momentum
         self._drawn = 0
 
     def initializer(self, kind: str) -> Any:
@@ -196,8 +203,7 @@ class _NetworkBuilder:
     def _normalized(self, x: Any, name: str, relu: float | None) -> Any:
         from edgemcu.training.layers import FusedBatchNormalization
 
-        # Short trainings: statistics must catch up within an epoch of a few thousand photos.
-        x = FusedBatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
+        x = FusedBatchNormalization(momentum=self._momentum, name=f"{name}_norm")(x)
         if relu is None:
             return x
         return self.keras.layers.ReLU(max_value=relu or None, name=f"{name}_relu")(x)

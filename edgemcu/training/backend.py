@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 from edgemcu.errors import ToolMissingError, TrainingError
@@ -66,10 +67,9 @@ def silenced() -> Iterator[None]:
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         try:
-            yield
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             for number, copy in enumerate(saved, 1):
                 os.dup2(copy, number)
                 os.close(copy)

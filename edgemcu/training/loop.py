@@ -41,6 +41,8 @@ HISTORY_FILE = "history.json"
 PREDICTIONS_FILE = "test_predictions.npy"
 CHECKPOINT_FILE = "checkpoint.npz"
 
+Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
 _EVALUATION_BATCH = 250
 
 
@@ -143,10 +145,8 @@ def learning_rate_at(config: TrainingConfig, epoch: float) -> float:
     return config.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
-def predict_in_batches(
-    model: Any, images: NDArray[np.uint8], preprocessing: Preprocessing
-) -> NDArray[np.float32]:
-    """A Keras model's outputs for uint8 photos: float32, (N, outputs)."""
+def make_predictor(model: Any, preprocessing: Preprocessing) -> Predictor:
+    """A function from uint8 photos, (N, H, W, C), to a Keras model's float32 outputs for them."""
     tf = load_tensorflow()
     shape = (None, *preprocessing.shape)
 
@@ -154,12 +154,12 @@ def predict_in_batches(
     def forward(batch: Any) -> Any:
         return model(batch, training=False)
 
-    return np.concatenate(
-        [
-            forward(to_real(images[start : start + _EVALUATION_BATCH], preprocessing)).numpy()
-            for start in range(0, len(images), _EVALUATION_BATCH)
-        ]
-    )
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        starts = range(0, len(images), _EVALUATION_BATCH)
+        batches = (images[start : start + _EVALUATION_BATCH] for start in starts)
+        return np.concatenate([forward(to_real(batch, preprocessing)).numpy() for batch in batches])
+
+    return predict
 
 
 class _Fit:
@@ -183,7 +183,15 @@ class _Fit:
         self.rows, self.held_out = validation_split(
             photos.labels, photos.classes, config.validation_fraction, config.seed
         )
-        self.model = build_network(network, preprocessing, len(photos.classes), seed=config.seed)
+        self.batch = min(config.batch_size, len(self.rows))
+        self.steps = len(self.rows) // self.batch
+        self.model = build_network(
+            network,
+            preprocessing,
+            len(photos.classes),
+            seed=config.seed,
+            momentum=_norm_momentum(self.steps),
+        )
         self.started_from: str | None = None
         init_digest = None
         if config.init is not None:
@@ -205,9 +213,8 @@ class _Fit:
                 "init": init_digest,
             }
         )
-        self.batch = min(config.batch_size, len(self.rows))
-        self.steps = len(self.rows) // self.batch
         self.optimizer, self.step = self._compile()
+        self.predict = make_predictor(self.model, preprocessing)
 
     def run(self) -> Progress:
         """Train to the end, leaving the best epoch's weights in the model."""
@@ -230,9 +237,6 @@ class _Fit:
                 raise
         set_network_arrays(self.model, best)
         return progress
-
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return predict_in_batches(self.model, images, self.preprocessing)
 
     def _out_of_patience(self, stale: int) -> bool:
         return self.config.patience is not None and stale >= self.config.patience
@@ -339,6 +343,11 @@ class _Fit:
         optimizer = [np.asarray(variable) for variable in self.optimizer.variables]
         weights = network_arrays(self.model)
         save_checkpoint(self.checkpoint, Checkpoint(self.key, progress, weights, best, optimizer))
+
+
+def _norm_momentum(steps: int) -> float:
+    """Batch normalization's: its statistics must catch up within an epoch of `steps`."""
+    return min(0.95, max(0.5, 1 - 3 / steps))
 
 
 def _digest(array: NDArray[Any]) -> str:
