@@ -14,7 +14,7 @@ from edgemcu.compiler import emit, program
 from edgemcu.errors import ModelError, UnsupportedModelError
 from edgemcu.graph.ir import Graph
 
-__all__ = ["CompiledModel", "LayerFacts", "compile_model"]
+__all__ = ["Activation", "CompiledModel", "LayerFacts", "compile_model"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,23 @@ class LayerFacts:
 
 
 @dataclass(frozen=True)
+class Activation:
+    """A tensor's place in the arena: bytes [offset, offset + bytes).
+
+    Attributes:
+        name: in the model.
+        first, last: the layers from which and to which it is needed, by `LayerFacts.number`; 0 is
+            before the first (inputs), one more than the last layer after it (outputs).
+    """
+
+    name: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class CompiledModel:
     """A model as C.
 
@@ -53,6 +70,7 @@ class CompiledModel:
         arena_lower_bound: the most bytes alive at any one layer; no plan can be smaller.
         weights_bytes: flash for all constants.
         layers: in execution order.
+        activations: where each lies in the arena; those that share memory in place overlap.
         target: the kernel set.
     """
 
@@ -61,6 +79,7 @@ class CompiledModel:
     arena_lower_bound: int
     weights_bytes: int
     layers: tuple[LayerFacts, ...]
+    activations: tuple[Activation, ...]
     target: str
 
 
@@ -88,6 +107,16 @@ def compile_model(graph: Graph, *, target: str = "portable", model_digest: str) 
         arena_lower_bound=compiled.plan.lower_bound,
         weights_bytes=weights_bytes,
         layers=tuple(_facts(graph, layer) for layer in compiled.layers),
+        activations=tuple(
+            Activation(
+                graph.tensors[place.tensor].name,
+                place.offset,
+                graph.tensors[place.tensor].bytes,
+                place.first,
+                place.last,
+            )
+            for place in compiled.placements.values()
+        ),
         target=target,
     )
 

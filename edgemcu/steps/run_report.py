@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime
 import io
 import platform
+import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +18,12 @@ from PIL import Image
 from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_file
 from edgemcu.board_schema import Board
+from edgemcu.compiler import compile_model
 from edgemcu.data import LabelledImages
 from edgemcu.device.emulator import QEMU
 from edgemcu.device.streaming import DeviceOutputs
 from edgemcu.evaluation import Evaluation, evaluate
-from edgemcu.graph.facts import graph_facts
+from edgemcu.graph.facts import GraphFacts, graph_facts
 from edgemcu.graph.ir import DType, Graph
 from edgemcu.reference import reference_name
 from edgemcu.report.model import (
@@ -35,6 +39,7 @@ from edgemcu.steps.build import BuiltFirmware
 from edgemcu.steps.quantize import QuantizedModel
 from edgemcu.steps.request import FirmwareRequest
 from edgemcu.steps.train import TrainedModel
+from edgemcu.tflite import ModelMetadata, read_metadata
 
 MAX_SAMPLES = 60
 MAX_MISMATCHES = 5
@@ -68,6 +73,7 @@ def compose_report(
     """
     equal = (device.outputs == expected).all(axis=1)
     facts = graph_facts(graph)
+    layers, arena = _layers(graph, facts, built)
     scores = output_scores(graph, device.outputs)
     project = request.project if request.own_model else None
     return RunReport(
@@ -102,16 +108,21 @@ def compose_report(
         history=_history(training),
         best_epoch=training.result.best_epoch if training else None,
         samples=_samples(photos, scores, equal),
-        layers=tuple(
-            Layer(fact.name, fact.kind, fact.output_shape, fact.macs, fact.weight_bytes)
-            for fact in facts.layers
-        ),
-        arena=_arena(built),
+        layers=layers,
+        arena=arena,
         mismatches=tuple(
             Mismatch(int(i), expected[i].tobytes(), device.outputs[i].tobytes())
             for i in np.flatnonzero(~equal)[:MAX_MISMATCHES]
         ),
-        provenance=_provenance(request, board, built, what, training, quantized),
+        provenance=_provenance(
+            request,
+            board,
+            built,
+            what,
+            read_metadata(graph, str(request.model)),
+            training,
+            quantized,
+        ),
     )
 
 
@@ -189,8 +200,35 @@ def _history(training: TrainedModel | None) -> tuple[Epoch, ...]:
     return tuple(Epoch(**epoch) for epoch in training.history) if training else ()
 
 
-def _arena(built: BuiltFirmware) -> tuple[ArenaBuffer, ...]:
-    return ()
+def _layers(
+    graph: Graph, facts: GraphFacts, built: BuiltFirmware
+) -> tuple[tuple[Layer, ...], tuple[ArenaBuffer, ...]]:
+    """The layers as they run, and where their tensors lie, if that was planned ahead of time."""
+    if built.project.runtime != "compiled":
+        plain = (
+            Layer(fact.name, fact.kind, fact.output_shape, fact.macs, fact.weight_bytes)
+            for fact in facts.layers
+        )
+        return tuple(plain), ()
+    compiled = compile_model(
+        graph, target=built.project.kernels, model_digest=built.project.model_digest
+    )
+    last = len(compiled.layers) - 1
+    layers = tuple(
+        Layer(fact.name, fact.kind, fact.output_shape, fact.macs, fact.weights_bytes, fact.kernel)
+        for fact in compiled.layers
+    )
+    arena = tuple(
+        ArenaBuffer(
+            place.name,
+            place.offset,
+            place.bytes,
+            max(0, place.first - 1),
+            min(last, place.last - 1),
+        )
+        for place in compiled.activations
+    )
+    return layers, arena
 
 
 def _provenance(
@@ -198,6 +236,7 @@ def _provenance(
     board: Board,
     built: BuiltFirmware,
     what: str,
+    metadata: ModelMetadata | None,
     training: TrainedModel | None,
     quantized: QuantizedModel | None,
 ) -> Provenance:
@@ -212,14 +251,41 @@ def _provenance(
         "model.tflite": built.project.model_digest,
         built.build.elf.name: sha256_file(built.build.elf),
     }
-    dataset: dict[str, str] = {"inputs": what}
-    recipe: dict[str, str] = {}
     return Provenance(
-        command=f"edgemcu run --board {board.name} --runtime {request.runtime}",
+        command=_command(request, board, what),
         finished=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         digests=digests,
         versions=versions,
-        dataset=dataset,
-        training=recipe,
+        dataset={"inputs": what, **_words(training.recipe["dataset"] if training else {})},
+        training=_recipe(training, quantized),
+        preprocessing=_words(metadata.preprocessing.to_json() if metadata else {}),
         board_file=board.model_dump_json(indent=2, exclude_none=True),
     )
+
+
+def _command(request: FirmwareRequest, board: Board, what: str) -> str:
+    source = ["--project", str(request.project.directory)] if request.project else []
+    if not request.own_model:
+        source = ["--model", str(request.model), "--inputs", what]
+    words = ["edgemcu", "run", *source, "--board", board.name, "--runtime", request.runtime]
+    return shlex.join(words)
+
+
+def _recipe(training: TrainedModel | None, quantized: QuantizedModel | None) -> dict[str, str]:
+    if training is None or quantized is None:
+        return {}
+    recipe = training.recipe
+    return {
+        **_words(recipe["network"]),
+        **_words(recipe["config"]),
+        "calibration photos": str(quantized.result.calibration_images),
+    }
+
+
+def _words(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What is set, with keys as words."""
+    return {
+        key.replace("_", " "): f"{value:.6g}" if isinstance(value, float) else str(value)
+        for key, value in facts.items()
+        if value is not None
+    }
