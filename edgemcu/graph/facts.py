@@ -18,7 +18,7 @@ class LayerFacts:
 
     Attributes:
         index: in `Graph.ops`.
-        name: of its output tensor.
+        name: of its output tensor, shortened by `layer_name`.
         kind: the operator, by TensorFlow Lite's name.
         output_shape: with the batch of 1.
         macs: multiply-accumulates of one inference; operators without weights have none.
@@ -66,6 +66,14 @@ def macs(graph: Graph, op: Op) -> int:
     return graph.tensors[op.outputs[0]].elements * prod(taps)
 
 
+def layer_name(tensor: str) -> str:
+    """What to call the operator that writes a tensor of this name.
+
+    Converters string together the names of all that they fused, the outermost operator first.
+    """
+    return tensor.split(";", 1)[0]
+
+
 def graph_facts(graph: Graph) -> GraphFacts:
     """Facts of every layer and of the whole network."""
     live = _live_bytes(graph)
@@ -76,7 +84,7 @@ def graph_facts(graph: Graph) -> GraphFacts:
         layers.append(
             LayerFacts(
                 index=index,
-                name=output.name,
+                name=layer_name(output.name),
                 kind=op.kind.value,
                 output_shape=output.shape,
                 macs=macs(graph, op),

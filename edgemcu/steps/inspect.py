@@ -15,7 +15,7 @@ from edgemcu.errors import DoesNotFitError, UnsupportedModelError
 from edgemcu.firmware.estimate import estimate_memory
 from edgemcu.firmware.fit import Needs, check_fit
 from edgemcu.firmware.runtime import ModelSource, runtime_sources
-from edgemcu.graph.facts import graph_facts
+from edgemcu.graph.facts import graph_facts, layer_name
 from edgemcu.graph.ir import Graph, Tensor
 from edgemcu.preprocessing import METADATA_NAME
 from edgemcu.project import Runtime
@@ -45,7 +45,7 @@ class InspectedLayer:
 
     Attributes:
         index: in the order of execution.
-        name: of its output tensor.
+        name: of its output tensor, shortened.
         kind: the operator, by TensorFlow Lite's name.
         macs, live_bytes: multiply-accumulates, and bytes of activations that exist while it runs;
             None in a model that edgemcu cannot run.
@@ -256,7 +256,7 @@ def _inspect_unsupported(
         layers.append(
             InspectedLayer(
                 index=operator.index,
-                name=outputs[0].name if outputs else "",
+                name=layer_name(outputs[0].name) if outputs else "",
                 kind=operator.name,
                 output_shape=outputs[0].shape if outputs else (),
                 macs=None,
