@@ -27,7 +27,8 @@ def locked(folder: Path, console: Console) -> Iterator[None]:
     """Hold `folder` for this process; another one that fills it is waited for.
 
     Raises:
-        DatasetError: the folder cannot be created or written.
+        DatasetError: the folder cannot be created, or the work in it fails with an OSError: no
+            room, no permission.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,13 +38,13 @@ def locked(folder: Path, console: Console) -> Iterator[None]:
         except Timeout:
             console.info(f"waiting for another edgemcu that works in {folder}")
             lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
     except OSError as problem:
         raise DatasetError(
-            f"the cache cannot be written: {problem.strerror or problem}",
+            f"the cache cannot be used: {problem.strerror or problem}",
             where=str(folder),
-            hint=f"set {CACHE_VARIABLE} to a folder that can",
+            hint=f"make room, or set {CACHE_VARIABLE} to another folder",
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()

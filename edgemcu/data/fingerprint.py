@@ -153,7 +153,7 @@ def _candidates(
 def _coarse(miniatures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, 48) averages of 4×4 pixels, less each miniature's own mean."""
     blocks = miniatures.reshape(-1, 4, 4, 4, 4, 3).mean(axis=(2, 4), dtype=np.float32)
-    values = blocks.reshape(len(miniatures), -1)
+    values = blocks.reshape(len(miniatures), 48)
     centred: NDArray[np.float32] = values - values.mean(axis=1, keepdims=True)
     return centred
 

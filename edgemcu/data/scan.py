@@ -92,6 +92,10 @@ def scan_folder(root: Path) -> Scan:
             where=str(root),
             hint="give a folder with one folder of photos for each class (unpack archives first)",
         )
+    try:
+        os.scandir(root).close()
+    except OSError as problem:
+        raise DatasetError(f"cannot be read: {problem.strerror}", where=str(root)) from None
     notes: list[str] = []
     sides = _sides(root, notes)
     walker = _Walker(root)
