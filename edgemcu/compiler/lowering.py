@@ -44,6 +44,9 @@ NO_PADDING: Paddings = (0, 0, 0, 0)
 # The sum of exponentials has 12 integer bits.
 MAX_SOFTMAX_DEPTH = 4095
 
+# Products of int8 values that a signed 32-bit sum holds, whatever their signs: 2^31 / 2^14.
+MAX_PRODUCTS = (1 << 17) - 1
+
 # Sums of int8 values, less the zero point, must fit int32.
 MAX_MEAN_ELEMENTS = 1 << 23
 
@@ -145,6 +148,10 @@ def _scales(
     float64.
     """
     channels = rows.shape[0]
+    if rows.shape[1] > MAX_PRODUCTS:
+        raise UnsupportedModelError(
+            f"each output sums {rows.shape[1]:,} products, more than 32 bits are sure to hold"
+        )
     factors = []
     for scale in weights.scales:
         product = source.scale * float(scale)

@@ -14,7 +14,7 @@ static void add_row(const void *params, const int8_t *a, const int8_t *b, int8_t
 
     for (int32_t i = 0; i < p->shape.size[3]; ++i) {
         const int32_t sum = rescale_operand(&p->a, *a) + rescale_operand(&p->b, *b);
-        output[i] = requantize((uint32_t)sum, p->multiplier, p->shift, &p->out);
+        output[i] = requantize(sum, p->multiplier, p->shift, &p->out);
         a += stride_a;
         b += stride_b;
     }

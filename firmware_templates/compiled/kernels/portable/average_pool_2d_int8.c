@@ -24,7 +24,7 @@ void average_pool_2d_int8(const struct pool_params *p, const int8_t *input, int8
                 }
                 /* To nearest, ties away from zero. */
                 const int32_t half = sum > 0 ? count / 2 : -(count / 2);
-                *output++ = clamp_int8((sum + half) / count, p->min, p->max);
+                *output++ = (int8_t)clamp((sum + half) / count, p->min, p->max);
             }
         }
     }

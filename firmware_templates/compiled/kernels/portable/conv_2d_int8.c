@@ -8,26 +8,23 @@ static void conv_two_pixels(const struct conv_2d_int8_params *p, const int8_t *x
                             int32_t rows, int32_t n, int32_t row_stride, int8_t *out0, int8_t *out1)
 {
     const int32_t channels = p->output_channels;
+    const struct int8_output out = p->out;
     const int8_t *w = p->weights;
 
     for (int32_t c = 0; c < channels; c += 2) {
-        const uint32_t bias0 = (uint32_t)p->scales.bias[c];
-        const uint32_t bias1 = (uint32_t)p->scales.bias[c + 1];
-        struct dot_2x2 sum = {{{bias0, bias1}, {bias0, bias1}}};
+        struct dot_2x2 sum = {0, 0, 0, 0};
         for (int32_t row = 0; row < rows; ++row) {
             dot_2x2_int8(&sum, x0 + row * row_stride, x1 + row * row_stride, w, n);
             w += 2 * n;
         }
 
-        const int32_t multiplier0 = p->scales.multiplier[c];
-        const int32_t shift0 = p->scales.shift[c];
-        out0[c] = requantize(sum.acc[0][0], multiplier0, shift0, &p->out);
-        out1[c] = requantize(sum.acc[1][0], multiplier0, shift0, &p->out);
+        const struct channel_scale scale0 = channel_scale(&p->scales, c);
+        out0[c] = requantize_sum(sum.p0c0, scale0, &out);
+        out1[c] = requantize_sum(sum.p1c0, scale0, &out);
         if (c + 1 < channels) {
-            const int32_t multiplier1 = p->scales.multiplier[c + 1];
-            const int32_t shift1 = p->scales.shift[c + 1];
-            out0[c + 1] = requantize(sum.acc[0][1], multiplier1, shift1, &p->out);
-            out1[c + 1] = requantize(sum.acc[1][1], multiplier1, shift1, &p->out);
+            const struct channel_scale scale1 = channel_scale(&p->scales, c + 1);
+            out0[c + 1] = requantize_sum(sum.p0c1, scale1, &out);
+            out1[c + 1] = requantize_sum(sum.p1c1, scale1, &out);
         }
     }
 }

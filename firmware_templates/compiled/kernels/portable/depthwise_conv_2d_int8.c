@@ -11,19 +11,18 @@ static void depthwise_pixel(const struct depthwise_conv_2d_int8_params *p, const
 
     for (int32_t c = 0; c < v->input_channels; ++c) {
         for (int32_t m = 0; m < p->depth_multiplier; ++m) {
-            uint32_t acc = (uint32_t)p->scales.bias[out_c];
+            int32_t sum = 0;
             const int8_t *row = x + c;
             for (int32_t ky = 0; ky < v->height; ++ky) {
                 const int8_t *tap = row;
                 for (int32_t kx = 0; kx < width; ++kx) {
-                    acc = multiply_accumulate(acc, *tap, w[kx]);
+                    sum += *tap * w[kx];
                     tap += column_stride;
                 }
                 w += width;
                 row += row_stride;
             }
-            output[out_c] = requantize(acc, p->scales.multiplier[out_c], p->scales.shift[out_c],
-                                       &p->out);
+            output[out_c] = requantize_sum(sum, channel_scale(&p->scales, out_c), &p->out);
             ++out_c;
         }
     }

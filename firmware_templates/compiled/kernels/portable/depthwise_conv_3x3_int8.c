@@ -8,20 +8,21 @@ static void one_pixel(const struct depthwise_conv_3x3_int8_params *p, const int8
     const int8_t *row0 = x;
     const int8_t *row1 = row0 + row_stride;
     const int8_t *row2 = row1 + row_stride;
+    const struct int8_output out = p->out;
     const int8_t *w = p->weights;
 
     for (int32_t c = 0; c < channels; ++c) {
-        uint32_t acc = (uint32_t)p->scales.bias[c];
-        acc = multiply_accumulate(acc, row0[0], w[0]);
-        acc = multiply_accumulate(acc, row0[channels], w[1]);
-        acc = multiply_accumulate(acc, row0[2 * channels], w[2]);
-        acc = multiply_accumulate(acc, row1[0], w[3]);
-        acc = multiply_accumulate(acc, row1[channels], w[4]);
-        acc = multiply_accumulate(acc, row1[2 * channels], w[5]);
-        acc = multiply_accumulate(acc, row2[0], w[6]);
-        acc = multiply_accumulate(acc, row2[channels], w[7]);
-        acc = multiply_accumulate(acc, row2[2 * channels], w[8]);
-        output[c] = requantize(acc, p->scales.multiplier[c], p->scales.shift[c], &p->out);
+        int32_t sum = 0;
+        sum += row0[0] * w[0];
+        sum += row0[channels] * w[1];
+        sum += row0[2 * channels] * w[2];
+        sum += row1[0] * w[3];
+        sum += row1[channels] * w[4];
+        sum += row1[2 * channels] * w[5];
+        sum += row2[0] * w[6];
+        sum += row2[channels] * w[7];
+        sum += row2[2 * channels] * w[8];
+        output[c] = requantize_sum(sum, channel_scale(&p->scales, c), &out);
         ++row0;
         ++row1;
         ++row2;
@@ -30,19 +31,19 @@ static void one_pixel(const struct depthwise_conv_3x3_int8_params *p, const int8
 }
 
 /* One window row of two neighbouring pixels: four columns, of which they share two. */
-static inline void row_of_two(uint32_t *acc0, uint32_t *acc1, const int8_t *row, int32_t channels,
+static inline void row_of_two(int32_t *sum0, int32_t *sum1, const int8_t *row, int32_t channels,
                               const int8_t *w)
 {
     const int32_t x0 = row[0];
     const int32_t x1 = row[channels];
     const int32_t x2 = row[2 * channels];
     const int32_t x3 = row[3 * channels];
-    *acc0 = multiply_accumulate(*acc0, x0, w[0]);
-    *acc1 = multiply_accumulate(*acc1, x1, w[0]);
-    *acc0 = multiply_accumulate(*acc0, x1, w[1]);
-    *acc1 = multiply_accumulate(*acc1, x2, w[1]);
-    *acc0 = multiply_accumulate(*acc0, x2, w[2]);
-    *acc1 = multiply_accumulate(*acc1, x3, w[2]);
+    *sum0 += x0 * w[0];
+    *sum1 += x1 * w[0];
+    *sum0 += x1 * w[1];
+    *sum1 += x2 * w[1];
+    *sum0 += x2 * w[2];
+    *sum1 += x3 * w[2];
 }
 
 /* All channels of two output pixels that are one input column apart (stride 1). */
@@ -50,23 +51,23 @@ static void two_pixels(const struct depthwise_conv_3x3_int8_params *p, const int
                        int32_t row_stride, int8_t *out0, int8_t *out1)
 {
     const int32_t channels = p->window.input_channels;
+    const struct int8_output out = p->out;
     const int8_t *w = p->weights;
 
     for (int32_t c = 0; c < channels; ++c) {
-        uint32_t acc0 = (uint32_t)p->scales.bias[c];
-        uint32_t acc1 = acc0;
+        int32_t sum0 = 0;
+        int32_t sum1 = 0;
         const int8_t *row = x + c;
-        row_of_two(&acc0, &acc1, row, channels, w);
+        row_of_two(&sum0, &sum1, row, channels, w);
         row += row_stride;
-        row_of_two(&acc0, &acc1, row, channels, w + 3);
+        row_of_two(&sum0, &sum1, row, channels, w + 3);
         row += row_stride;
-        row_of_two(&acc0, &acc1, row, channels, w + 6);
+        row_of_two(&sum0, &sum1, row, channels, w + 6);
         w += 9;
 
-        const int32_t multiplier = p->scales.multiplier[c];
-        const int32_t shift = p->scales.shift[c];
-        out0[c] = requantize(acc0, multiplier, shift, &p->out);
-        out1[c] = requantize(acc1, multiplier, shift, &p->out);
+        const struct channel_scale scale = channel_scale(&p->scales, c);
+        out0[c] = requantize_sum(sum0, scale, &out);
+        out1[c] = requantize_sum(sum1, scale, &out);
     }
 }
 

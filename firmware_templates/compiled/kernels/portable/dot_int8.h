@@ -10,31 +10,42 @@
 
 #include "requantize.h"
 
-/* Sums of two pixels by two output channels: [pixel][channel]. */
+/* Sums of pixels 0 and 1 for channels 0 and 1: p0c1 is that of pixel 0 for channel 1. */
 struct dot_2x2 {
-    uint32_t acc[2][2];
+    int32_t p0c0;
+    int32_t p0c1;
+    int32_t p1c0;
+    int32_t p1c1;
 };
+
+/* Adds the products of one value of each pixel with one weight of each channel. */
+static inline void dot_2x2_step(struct dot_2x2 *sum, int32_t x0, int32_t x1, int32_t w0, int32_t w1)
+{
+    sum->p0c0 += x0 * w0;
+    sum->p0c1 += x0 * w1;
+    sum->p1c0 += x1 * w0;
+    sum->p1c1 += x1 * w1;
+}
 
 /* Adds the products of n values of pixels x0 and x1 with 2n interleaved weights. */
 static inline void dot_2x2_int8(struct dot_2x2 *sum, const int8_t *x0, const int8_t *x1,
                                 const int8_t *w, int32_t n)
 {
-    uint32_t acc00 = sum->acc[0][0];
-    uint32_t acc01 = sum->acc[0][1];
-    uint32_t acc10 = sum->acc[1][0];
-    uint32_t acc11 = sum->acc[1][1];
-    for (int32_t i = 0; i < n; ++i) {
-        const int32_t w0 = w[2 * i];
-        const int32_t w1 = w[2 * i + 1];
-        acc00 = multiply_accumulate(acc00, x0[i], w0);
-        acc01 = multiply_accumulate(acc01, x0[i], w1);
-        acc10 = multiply_accumulate(acc10, x1[i], w0);
-        acc11 = multiply_accumulate(acc11, x1[i], w1);
+    struct dot_2x2 s = *sum;
+    for (; n >= 4; n -= 4) {
+        dot_2x2_step(&s, x0[0], x1[0], w[0], w[1]);
+        dot_2x2_step(&s, x0[1], x1[1], w[2], w[3]);
+        dot_2x2_step(&s, x0[2], x1[2], w[4], w[5]);
+        dot_2x2_step(&s, x0[3], x1[3], w[6], w[7]);
+        x0 += 4;
+        x1 += 4;
+        w += 8;
     }
-    sum->acc[0][0] = acc00;
-    sum->acc[0][1] = acc01;
-    sum->acc[1][0] = acc10;
-    sum->acc[1][1] = acc11;
+    for (; n > 0; --n) {
+        dot_2x2_step(&s, *x0++, *x1++, w[0], w[1]);
+        w += 2;
+    }
+    *sum = s;
 }
 
 #endif

@@ -8,17 +8,25 @@ void fully_connected_int8(const struct fully_connected_int8_params *p, const int
     for (int32_t row = 0; row < p->rows; ++row) {
         const int8_t *w = p->weights;
         for (int32_t c = 0; c < p->output_channels; c += 2) {
-            uint32_t acc0 = (uint32_t)p->scales.bias[c];
-            uint32_t acc1 = (uint32_t)p->scales.bias[c + 1];
-            for (int32_t i = 0; i < n; ++i) {
-                acc0 = multiply_accumulate(acc0, input[i], w[2 * i]);
-                acc1 = multiply_accumulate(acc1, input[i], w[2 * i + 1]);
+            int32_t sum0 = 0;
+            int32_t sum1 = 0;
+            const int8_t *x = input;
+            int32_t i = n;
+            for (; i >= 4; i -= 4) {
+                sum0 += x[0] * w[0] + x[1] * w[2] + x[2] * w[4] + x[3] * w[6];
+                sum1 += x[0] * w[1] + x[1] * w[3] + x[2] * w[5] + x[3] * w[7];
+                x += 4;
+                w += 8;
             }
-            w += 2 * n;
-            output[c] = requantize(acc0, p->scales.multiplier[c], p->scales.shift[c], &p->out);
+            for (; i > 0; --i) {
+                sum0 += *x * w[0];
+                sum1 += *x * w[1];
+                ++x;
+                w += 2;
+            }
+            output[c] = requantize_sum(sum0, channel_scale(&p->scales, c), &p->out);
             if (c + 1 < p->output_channels) {
-                output[c + 1] = requantize(acc1, p->scales.multiplier[c + 1],
-                                           p->scales.shift[c + 1], &p->out);
+                output[c + 1] = requantize_sum(sum1, channel_scale(&p->scales, c + 1), &p->out);
             }
         }
         input += n;

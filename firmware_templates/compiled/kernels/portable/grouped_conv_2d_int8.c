@@ -15,15 +15,15 @@ void grouped_conv_2d_int8(const struct grouped_conv_2d_int8_params *p, const int
             const int8_t *w = p->weights;
             for (int32_t c = 0; c < p->output_channels; ++c) {
                 const int8_t *x = patch + (c / group_outputs) * group_inputs;
-                uint32_t acc = (uint32_t)p->scales.bias[c];
+                int32_t sum = 0;
                 for (int32_t tap = 0; tap < taps; ++tap) {
                     for (int32_t i = 0; i < group_inputs; ++i) {
-                        acc = multiply_accumulate(acc, x[i], w[i]);
+                        sum += x[i] * w[i];
                     }
                     x += v->input_channels;
                     w += group_inputs;
                 }
-                *output++ = requantize(acc, p->scales.multiplier[c], p->scales.shift[c], &p->out);
+                *output++ = requantize_sum(sum, channel_scale(&p->scales, c), &p->out);
             }
         }
     }

@@ -23,7 +23,7 @@ void max_pool_2d_int8(const struct pool_params *p, const int8_t *input, int8_t *
                         x += channels;
                     }
                 }
-                *output++ = clamp_int8(largest, p->min, p->max);
+                *output++ = (int8_t)clamp(largest, p->min, p->max);
             }
         }
     }

@@ -22,7 +22,7 @@ void mean_int8(const struct mean_int8_params *p, const int8_t *input, int8_t *ou
             const int8_t *row = input + i * p->kept_stride[0] + j * p->kept_stride[1];
             for (int32_t k = 0; k < p->kept[2]; ++k) {
                 const int32_t sum = sum_int8(p, row + k * p->kept_stride[2]) - p->zero_point_sum;
-                *output++ = requantize((uint32_t)sum, p->multiplier, p->shift, &p->out);
+                *output++ = requantize(sum, p->multiplier, p->shift, &p->out);
             }
         }
     }

@@ -8,7 +8,7 @@ static void mul_row(const void *params, const int8_t *a, const int8_t *b, int8_t
 
     for (int32_t i = 0; i < p->shape.size[3]; ++i) {
         const int32_t product = (*a - p->zero_point_a) * (*b - p->zero_point_b);
-        output[i] = requantize((uint32_t)product, p->multiplier, p->shift, &p->out);
+        output[i] = requantize(product, p->multiplier, p->shift, &p->out);
         a += stride_a;
         b += stride_b;
     }

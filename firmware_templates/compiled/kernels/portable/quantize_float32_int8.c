@@ -32,6 +32,6 @@ void quantize_float32_int8(const struct quantize_float32_int8_params *p, const i
         } else if (value == value) { /* not NaN */
             rounded = round_to_int(value);
         }
-        output[i] = clamp_int8(rounded + p->zero_point, INT8_MIN, INT8_MAX);
+        output[i] = (int8_t)clamp(rounded + p->zero_point, INT8_MIN, INT8_MAX);
     }
 }

@@ -24,12 +24,12 @@ struct channel_scales {
     const int8_t *shift;
 };
 
-/* acc + x * w. Accumulators are unsigned so that a sum which leaves int32 wraps, as it does in the
- * reference, instead of being undefined. */
-static inline uint32_t multiply_accumulate(uint32_t acc, int32_t x, int32_t w)
-{
-    return acc + (uint32_t)(x * w);
-}
+/* Those of one channel. */
+struct channel_scale {
+    int32_t bias;
+    int32_t multiplier;
+    int32_t shift;
+};
 
 /* a * b / 2^31, rounded to nearest, ties up; 0 <= b. */
 static inline int32_t doubling_high_multiply(int32_t a, int32_t b)
@@ -53,7 +53,7 @@ static inline int32_t rescale(int32_t x, int32_t multiplier, int32_t shift)
     return doubling_high_multiply((int32_t)((uint32_t)x << shift), multiplier);
 }
 
-static inline int8_t clamp_int8(int32_t value, int32_t min, int32_t max)
+static inline int32_t clamp(int32_t value, int32_t min, int32_t max)
 {
     if (value < min) {
         value = min;
@@ -61,14 +61,40 @@ static inline int8_t clamp_int8(int32_t value, int32_t min, int32_t max)
     if (value > max) {
         value = max;
     }
-    return (int8_t)value;
+    return value;
 }
 
-static inline int8_t requantize(uint32_t acc, int32_t multiplier, int32_t shift,
+/* An accumulator as an int8 output. */
+static inline int8_t requantize(int32_t acc, int32_t multiplier, int32_t shift,
                                 const struct int8_output *out)
 {
-    const int32_t value = rescale((int32_t)acc, multiplier, shift) + out->zero_point;
-    return clamp_int8(value, out->min, out->max);
+    int32_t value;
+    if (shift < -1) {
+        /* The usual case, with less to do: no shift to the left, and no overflow when rounding. */
+        const int32_t high = doubling_high_multiply(acc, multiplier);
+        const int32_t twice = (high + (high >> 31)) >> (-shift - 1);
+        value = ((twice + 1) >> 1) + out->zero_point;
+    } else {
+        value = rescale(acc, multiplier, shift) + out->zero_point;
+    }
+    return (int8_t)clamp(value, out->min, out->max);
+}
+
+/* Copied out of the arrays once per channel, as stores to an output could change those. */
+static inline struct channel_scale channel_scale(const struct channel_scales *scales, int32_t channel)
+{
+    const struct channel_scale scale = {scales->bias[channel], scales->multiplier[channel],
+                                        scales->shift[channel]};
+    return scale;
+}
+
+/* The sum of a channel's products as an int8 output. At most 131,071 products are summed, so that
+ * the sum stays in int32; with the bias it may leave it, and wraps as it does in the reference. */
+static inline int8_t requantize_sum(int32_t sum, struct channel_scale scale,
+                                    const struct int8_output *out)
+{
+    const int32_t acc = (int32_t)((uint32_t)sum + (uint32_t)scale.bias);
+    return requantize(acc, scale.multiplier, scale.shift, out);
 }
 
 #endif

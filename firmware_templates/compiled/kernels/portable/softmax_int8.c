@@ -54,7 +54,7 @@ static void softmax_row(const struct softmax_int8_params *p, const int8_t *input
             const int32_t product = doubling_high_multiply(p->exponential[difference], scale);
             probability = rounding_shift_right(product, exponent);
         }
-        output[i] = clamp_int8(probability + INT8_MIN, INT8_MIN, INT8_MAX);
+        output[i] = (int8_t)clamp(probability + INT8_MIN, INT8_MIN, INT8_MAX);
     }
 }
 
