@@ -22,7 +22,9 @@ from edgemcu.board_schema import Board
 from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.errors import BuildError, DoesNotFitError, EdgemcuError, ToolMissingError
 from edgemcu.platformio.core import CoreFolder, core_folder, missing_compiler
+from edgemcu.platformio.dependencies import require_libraries
 from edgemcu.platformio.elf import memory_use
+from edgemcu.platformio.record import inputs_digest, recall, remember
 
 BUILD_TIMEOUT_S = 900.0
 STOP_TIMEOUT_S = 5.0
@@ -49,6 +51,7 @@ class BuildResult:
         toolchain: the compiler's own version line.
         way: "installed" (the user's PlatformIO packages) or "stand-in" (this computer's compiler).
         seconds: how long it took.
+        skipped: nothing had changed since the last build, so PlatformIO was not asked.
     """
 
     elf: Path
@@ -61,6 +64,7 @@ class BuildResult:
     toolchain: str
     way: str
     seconds: float
+    skipped: bool = False
 
     def to_json(self) -> dict[str, Any]:
         facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -74,15 +78,17 @@ def build_project(
     variant: str | None = None,
     console: Console = QUIET,
     timeout_s: float = BUILD_TIMEOUT_S,
+    force: bool = False,
 ) -> BuildResult:
     """Build a generated project with PlatformIO; only what changed is compiled again.
 
     Args:
         project: the folder with platformio.ini.
         variant: one of the board's `platformio.variants`, such as "sanitize".
+        force: ask PlatformIO even if nothing has changed.
 
     Raises:
-        ToolMissingError: PlatformIO or the compiler is not installed.
+        ToolMissingError: PlatformIO, the compiler or a library is not installed.
         DoesNotFitError: the linker found a memory too small.
         BuildError: anything else that PlatformIO or the compiler refused, or the time-out.
     """
@@ -97,20 +103,32 @@ def build_project(
         )
     core = core_folder(board)
     environment = board.name if variant is None else f"{board.name}-{variant}"
-    log = project / ".pio" / f"{environment}.log"
-    log.parent.mkdir(exist_ok=True)
+    state = project / ".pio"
+    state.mkdir(exist_ok=True)
+    log, record = state / f"{environment}.log", state / f"{environment}.json"
+    elf = state / "build" / environment / board.platformio.program
     started = time.monotonic()
     try:
-        with FileLock(project / ".pio" / "build.lock", timeout=timeout_s):
-            with console.progress(f"building for {board.name}", unit="files") as bar:
-                command = ["run", "-d", str(project), "-e", environment]
-                output, code = _run_platformio(command, core, bar, timeout_s)
-            write_text(log, output)
+        with FileLock(state / "build.lock", timeout=timeout_s):
+            digest = inputs_digest(project, board, core.toolchain)
+            skipped = not force and recall(record, digest, elf)
+            if not skipped:
+                require_libraries(project, environment)
+                with console.progress(f"building for {board.name}", unit="files") as bar:
+                    command = ["run", "-d", str(project), "-e", environment]
+                    output, code = _run_platformio(command, core, bar, timeout_s)
+                write_text(log, output)
+                if code != 0:
+                    raise explain_failure(output, code, log, board, timeout_s)
+                if not elf.is_file():
+                    raise BuildError(
+                        f"PlatformIO built no {board.platformio.program}",
+                        where=str(elf.parent),
+                        hint="platformio.program in the board's file must name what it builds",
+                    )
+                remember(record, digest, elf)
     except Timeout:
         raise BuildError("another build of this project does not end", where=str(project)) from None
-    if code != 0:
-        raise explain_failure(output, code, log, board, timeout_s)
-    elf = project / ".pio" / "build" / environment / board.platformio.program
     use = memory_use(elf, board)
     return BuildResult(
         elf=elf,
@@ -123,6 +141,7 @@ def build_project(
         toolchain=core.toolchain,
         way=core.way,
         seconds=time.monotonic() - started,
+        skipped=skipped,
     )
 
 

@@ -35,7 +35,7 @@ def build_firmware(
 
     Args:
         variant: one of the board's `platformio.variants`, such as "sanitize" on the host.
-        force: overwrite files that were edited by hand.
+        force: overwrite files that were edited by hand, and build even if nothing changed.
 
     Raises:
         As `generate_firmware`, and
@@ -45,8 +45,9 @@ def build_firmware(
     """
     project = generate_firmware(request, console=console, force=force)
     board = load_board(request.board, request.project_directory)
-    result = build_project(project.path, board, variant=variant, console=console)
-    console.info(f"built with {result.toolchain} ({_WAYS[result.way]}): {result.elf}")
+    result = build_project(project.path, board, variant=variant, console=console, force=force)
+    done = "up to date, built" if result.skipped else "built"
+    console.info(f"{done} with {result.toolchain} ({_WAYS[result.way]}): {result.elf}")
     return BuiltFirmware(project=project, build=result)
 
 

@@ -10,12 +10,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from edgemcu.boards import load_board
 from edgemcu.console import ProgressBar, QuietConsole
+from edgemcu.device.emulator import start_process
+from edgemcu.device.protocol import Kind
+from edgemcu.device.session import DeviceSession
 from edgemcu.errors import BuildError, DoesNotFitError, ToolMissingError
 from edgemcu.platformio import build as build_module
 from edgemcu.platformio.build import build_project
@@ -140,10 +145,14 @@ def test_host_builds_and_a_second_build_compiles_nothing(tmp_path: Path) -> None
     first = build_project(project, board)
     assert os.access(first.elf, os.X_OK)
     assert first.flash_limit is None and first.flash_bytes > 1000
+    assert build_project(project, board) == replace(first, skipped=True, seconds=ANY)
     before = first.elf.stat().st_mtime_ns
-    second = build_project(project, board)
-    assert second.elf.stat().st_mtime_ns == before
-    assert "Compiling" not in second.log.read_text()
+    third = build_project(project, board, force=True)
+    assert not third.skipped
+    assert third.elf.stat().st_mtime_ns == before
+    assert "Compiling" not in third.log.read_text()
+    (project / "src/main.c").write_text((project / "src/main.c").read_text() + "int again;\n")
+    assert not build_project(project, board).skipped
 
 
 @needs_gcc
@@ -270,3 +279,14 @@ def test_users_settings_do_not_reach_platformio(monkeypatch: pytest.MonkeyPatch)
     environment = build_module.platformio_environment(core)
     assert "PLATFORMIO_BUILD_FLAGS" not in environment
     assert environment["PLATFORMIO_CORE_DIR"] == sys.prefix
+
+
+@needs_gcc
+@pytest.mark.slow
+def test_the_host_firmware_runs_under_sanitizers(tmp_path: Path) -> None:
+    board = load_board("host")
+    result = build_project(write_stand_in(board, tmp_path), board, variant="sanitize")
+    with DeviceSession(start_process(result.elf)) as session:
+        assert session.identity.counter_hz == 10**9
+        assert len(session.infer(bytes(session.identity.input_bytes)).outputs) == 8
+        assert len(session.infer(bytes(3000), Kind.PIXELS).outputs) == 8
