@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from edgemcu.errors import UnsupportedModelError
 from edgemcu.firmware.cmsis_nn import Extension
 from edgemcu.firmware.tflm_kernels import (
     OPERATORS,
@@ -46,7 +45,6 @@ _TYPE_BYTES = {
     "float32": 4, "float16": 2, "bfloat16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
     "float64": 8, "int16": 2, "uint16": 2, "int8": 1, "uint8": 1, "bool": 1, "int4": 1,
 }  # fmt: skip
-_OFFLINE_PLAN = "OfflineMemoryAllocation"
 
 
 @dataclass(frozen=True)
@@ -80,16 +78,13 @@ class Buffer:
 def compute_arena(
     model: ModelFile, abi: Abi, kernels: Kernels = "reference", extension: Extension = "none"
 ) -> ArenaEstimate:
-    """Work out the arena of a model that `edgemcu.tflite.reader` accepts.
+    """Work out the arena of a model that edgemcu runs with TFLM.
 
     The headroom (256 bytes and 16 more for each operator) is for other versions of TFLM than the
     one at `TFLM_COMMIT`: for that one, `needed` is exact.
 
-    Raises:
-        UnsupportedModelError: the model brings its own memory plan, or has operators that edgemcu
-            does not run with TFLM.
+    `edgemcu.firmware.tflm_kernels.check_operators` comes first.
     """
-    _check(model)
     arena = _Arena(abi)
     requests = _allocate(model, abi, arena, kernels, extension)
     activations = plan(_buffers(model, requests))
@@ -163,22 +158,6 @@ class _Arena:
 
     def borrow_struct(self, name: str, count: int = 1) -> None:
         self.borrow(self.abi.size(name) * count, self.abi.alignment(name))
-
-
-def _check(model: ModelFile) -> None:
-    unknown = sorted({op.name for op in model.operators} - OPERATORS.keys())
-    if unknown:
-        raise UnsupportedModelError(
-            f"operators that the TFLM runtime is not set up for: {', '.join(unknown)}",
-            where=model.source,
-            hint="TFLM also runs operators whose results nobody uses; remove them from the model",
-        )
-    if _OFFLINE_PLAN in model.metadata:
-        raise UnsupportedModelError(
-            "the model brings its own memory plan for TFLM",
-            where=f"{model.source}: metadata {_OFFLINE_PLAN!r}",
-            hint="convert it again without one",
-        )
 
 
 def _allocate(

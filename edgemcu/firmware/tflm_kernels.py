@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from edgemcu.errors import UnsupportedModelError
 from edgemcu.firmware import cmsis_nn
 from edgemcu.firmware.cmsis_nn import Extension, elements
 from edgemcu.firmware.tflm_sizes import Abi
@@ -96,6 +97,44 @@ OPERATORS = {
     "SQUEEZE": Operator("Squeeze", "TfLiteSqueezeParams", None, "io"),
     "SUB": _elementwise("Sub"),
 }
+
+
+_MOST_CONCATENATED = 10
+_OFFLINE_PLAN = "OfflineMemoryAllocation"
+
+
+def check_operators(model: ModelFile) -> None:
+    """Refuse what TFLM would not run, or not run as TensorFlow Lite does.
+
+    Raises:
+        UnsupportedModelError: for all such operators at once.
+    """
+    problems = [f"{op}: {problem}" for op in model.operators if (problem := _problem(model, op))]
+    if _OFFLINE_PLAN in model.metadata:
+        problems.append("the model brings a memory plan of its own for TFLM")
+    if problems:
+        raise UnsupportedModelError(
+            "\n".join(problems),
+            where=model.source,
+            hint="the compiled runtime may run it (TFLM runs even what has no effect)",
+        )
+
+
+def _problem(model: ModelFile, op: FileOperator) -> str | None:
+    if op.name not in OPERATORS:
+        return "edgemcu does not set TFLM up for this operator"
+    if op.name == "CONCATENATION" and len(op.inputs) > _MOST_CONCATENATED:
+        return f"TFLM concatenates at most {_MOST_CONCATENATED} tensors, not {len(op.inputs)}"
+    if op.name == "RELU6":
+        source, output = model.tensors[op.inputs[0]], model.tensors[op.outputs[0]]
+        same = [list(source.scales), list(source.zero_points)] == [
+            list(output.scales),
+            list(output.zero_points),
+        ]
+        return (
+            None if same else "TFLM does not rescale from the input's quantization to the output's"
+        )
+    return None
 
 
 def data_bytes(name: str, kernels: Kernels, abi: Abi) -> int:

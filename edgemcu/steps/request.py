@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from edgemcu.project import PROJECT_FILE, Project, Runtime, load_project
 
 DEFAULT_BOARD = "stm32f405"
 DEFAULT_RUNTIME: Runtime = "compiled"
+TFLM_LIBRARY_VARIABLE = "EDGEMCU_TFLM_LIBRARY"
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,23 @@ class FirmwareRequest:
 
     @property
     def tflm_library(self) -> str | None:
-        """The project's own source of TensorFlow Lite Micro, relative paths made absolute."""
+        """The project's own source of TensorFlow Lite Micro, or EDGEMCU_TFLM_LIBRARY's.
+
+        Folders become absolute; everything else is PlatformIO's to understand.
+        """
         library = self.project.file.tflm.library if self.project else None
-        if library is None or self.project is None or "://" in library:
-            return library
-        local = (self.project.directory / library).expanduser()
-        return f"symlink://{local.resolve()}" if local.is_dir() else library
+        base = self.project.directory if self.project else Path.cwd()
+        if library is None:
+            library, base = os.environ.get(TFLM_LIBRARY_VARIABLE) or None, Path.cwd()
+        if library is None:
+            return None
+        scheme, separator, rest = library.partition("://")
+        if separator and scheme in ("symlink", "file"):
+            return library if rest.startswith("/") else f"{scheme}://{(base / rest).resolve()}"
+        folder = base / Path(library).expanduser()
+        if not separator and (folder.is_dir() or library.startswith((".", "/", "~"))):
+            return f"symlink://{folder.resolve()}"
+        return library
 
     def with_training(self, changes: Mapping[str, Any]) -> FirmwareRequest:
         """The same request with other [training] keys, None meaning as the project has them.

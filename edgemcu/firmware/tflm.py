@@ -1,0 +1,159 @@
+"""The TFLM runtime: the model as an array, interpreted by TensorFlow Lite Micro.
+
+TFLM's own sources are a library that PlatformIO gets for the generated project: `DEFAULT_LIBRARY`,
+or what the project file's `tflm.library` names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from edgemcu._version import __version__
+from edgemcu.board_schema import Board
+from edgemcu.errors import ToolMissingError
+from edgemcu.firmware.cmsis_nn import extension
+from edgemcu.firmware.runtime import LIBRARY, ModelSource, RuntimeSources, library_json
+from edgemcu.firmware.templates import render
+from edgemcu.firmware.tflm_arena import ArenaEstimate, compute_arena
+from edgemcu.firmware.tflm_kernels import OPERATORS, Kernels, check_operators
+from edgemcu.firmware.tflm_sizes import AAPCS, LP64, Abi
+from edgemcu.graph.ir import Tensor
+from edgemcu.tflite.file import ModelFile, open_model
+
+# TFLM of August 2023 with reference kernels; the only PlatformIO library of it known to build
+# without a framework.
+DEFAULT_LIBRARY = (
+    "https://github.com/trylaarsdam/pio-tflite-lib.git#a887b00541e4817abbaa0cebf0b167379f896e50"
+)
+BYTES_PER_LINE = 12
+
+_BUILD_FLAGS = (
+    "-std=c++17",
+    "-DNDEBUG",
+    # No optional parts in TFLM's structs: whoever includes its headers must agree on this.
+    "-DTF_LITE_STATIC_MEMORY",
+    "-DTF_LITE_STRIP_ERROR_STRINGS",
+)
+_LOCAL = ("symlink://", "file://")
+_HINT = (
+    'name one in edgemcu.toml, [tflm] library = "…": a folder that is a PlatformIO library, '
+    "or an address that it can install from; docs/tflm.md says how to make one"
+)
+
+
+def tflm_sources(model: ModelSource, board: Board, library: str | None) -> RuntimeSources:
+    """The model's library for a generated project, and what it needs from PlatformIO.
+
+    Args:
+        library: where PlatformIO gets TFLM from, None for `DEFAULT_LIBRARY`.
+
+    Raises:
+        UnsupportedModelError: operators or a memory plan that TFLM would not run as edgemcu
+            sets it up.
+        ToolMissingError: `library` is a folder that is not there, or does not hold TFLM.
+    """
+    check_library(library)
+    kernels = library_kernels(library)
+    file = open_model(model.data, "the model")
+    check_operators(file)
+    arena = compute_arena(file, board_abi(board), kernels, extension(board.core.name))
+    return RuntimeSources(
+        name="tflm",
+        kernels=kernels,
+        files=tflm_files(model, file, arena, kernels),
+        arena_bytes=arena.bytes,
+        weights_bytes=len(model.data),
+        cplusplus=True,
+        build_flags=_BUILD_FLAGS + (("-DCMSIS_NN",) if kernels == "cmsis-nn" else ()),
+        lib_deps=(library or DEFAULT_LIBRARY,),
+    )
+
+
+def tflm_files(
+    model: ModelSource, file: ModelFile, arena: ArenaEstimate, kernels: Kernels
+) -> dict[str, str]:
+    """lib/edgemcu_model/ of a generated project: path → text."""
+    context: dict[str, Any] = {
+        "version": __version__,
+        "digest": model.digest,
+        "kernels": kernels,
+        "arena": arena,
+        "operators": op_resolver(file, kernels),
+        "inputs": [_described(model.graph.tensors[index]) for index in model.graph.inputs],
+        "outputs": [_described(model.graph.tensors[index]) for index in model.graph.outputs],
+        "data": model.data,
+        "data_text": c_bytes(model.data),
+    }
+    names = ("edgemcu_model.h", "edgemcu_tflm.cpp", "model_data.c", "model_data.h")
+    files = {f"{LIBRARY}/{name}": render(f"tflm/{name}.jinja", context) for name in names}
+    files[f"{LIBRARY}/library.json"] = library_json()
+    return files
+
+
+def op_resolver(file: ModelFile, kernels: Kernels = "reference") -> list[str]:
+    """The resolver's calls for exactly the model's operators, such as "AddConv2D()", sorted.
+
+    CMSIS-NN's int8 kernels are named one by one: a library without them does not link, so that
+    they cannot be off unnoticed.
+    """
+    names = sorted({op.name for op in file.operators})
+    return [f"Add{OPERATORS[n].method}({OPERATORS[n].registration(kernels)})" for n in names]
+
+
+def board_abi(board: Board) -> Abi:
+    """How the board's compiler lays out structs."""
+    return LP64 if board.hosted else AAPCS
+
+
+def library_kernels(library: str | None) -> Kernels:
+    """Which kernels a library brings: known for a local folder, else the portable ones."""
+    folder = _local_folder(library)
+    if folder is not None and next(folder.rglob("arm_nnfunctions.h"), None) is not None:
+        return "cmsis-nn"
+    return "reference"
+
+
+def check_library(library: str | None) -> None:
+    """See whether a library that is named by its folder is there.
+
+    Raises:
+        ToolMissingError: the folder does not exist, or holds no TFLM.
+    """
+    folder = _local_folder(library)
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise ToolMissingError(
+            "there is no such folder with TensorFlow Lite Micro", where=str(folder), hint=_HINT
+        )
+    if next(folder.rglob("micro_interpreter.h"), None) is None:
+        raise ToolMissingError(
+            "TensorFlow Lite Micro is not in this folder", where=str(folder), hint=_HINT
+        )
+
+
+def c_bytes(data: bytes) -> str:
+    """The inside of a C array, `BYTES_PER_LINE` bytes a line."""
+    lines = (data[i : i + BYTES_PER_LINE] for i in range(0, len(data), BYTES_PER_LINE))
+    return "\n".join("    " + " ".join(f"0x{byte:02x}," for byte in line) for line in lines)
+
+
+def _local_folder(library: str | None) -> Path | None:
+    prefix = next((p for p in _LOCAL if library is not None and library.startswith(p)), None)
+    return Path(unquote(library[len(prefix) :])) if library and prefix else None
+
+
+def _described(tensor: Tensor) -> dict[str, Any]:
+    shape = "x".join(str(size) for size in tensor.shape) or "scalar"
+    facts: dict[str, Any] = {
+        "bytes": tensor.bytes,
+        "note": f"{shape} {tensor.dtype.value}: {tensor.name}",
+        "scale": "",
+        "zero_point": 0,
+    }
+    if tensor.quantization is not None:
+        facts["scale"] = f"{tensor.quantization.scale:.9g}f"
+        facts["zero_point"] = tensor.quantization.zero_point
+    return facts
