@@ -13,6 +13,8 @@ from edgemcu.device.emulator import QEMU, QemuMachine
 from edgemcu.device.session import DeviceSession
 from edgemcu.errors import EmulatorError
 from edgemcu.platformio.build import build_project
+from edgemcu.platformio.elf import memory_use
+from edgemcu.shipped import shipped
 from tests.support.firmware import MODEL, write_stand_in
 
 pytestmark = [
@@ -56,6 +58,38 @@ def test_it_boots_and_counts_the_same_instructions_every_time(name: str, tmp_pat
     # A CRC bit takes a handful of instructions; one tick may go astray where a byte arrives.
     assert 3 * 8 * INPUT_BYTES < min(counts) < 100 * INPUT_BYTES
     assert max(counts) - min(counts) < 4
+
+
+def test_weights_and_activations_in_memories_of_their_own(tmp_path: Path) -> None:
+    text = (shipped("boards") / "mps2-an386.toml").read_text()
+    start, end = text.index("[[memory]]"), text.index("[serial]")
+    memory = "".join(
+        f'[[memory]]\nname = "{name}"\norigin = {origin}\nsize = "1 MiB"\nholds = [{holds}]\n\n'
+        for name, origin, holds in (
+            ("flash", "0x00000000", '"code"'),
+            ("weights", "0x00200000", '"model"'),
+            ("ram", "0x20000000", '"data", "stack"'),
+            ("psram", "0x21000000", '"arena"'),
+        )
+    )
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/mps2-an386.toml").write_text(text[:start] + memory + text[end:])
+    board = load_board("mps2-an386", tmp_path)
+    # A constant and a variable with a value, in a model that has neither.
+    source = (MODEL / "model.c").read_text()
+    source = source.replace(
+        "int edgemcu_init(void)\n{\n",
+        "static const int constant[100] = {[35] = 7};\n"
+        "static volatile int variable = 35;\n\n"
+        "int edgemcu_init(void)\n{\n"
+        "    if (constant[variable] != 7) {\n        return -1;\n    }\n",
+    )
+    with boot(board, tmp_path / "project", source) as session:
+        assert session.identity.model_ok
+        assert len(session.infer(bytes(INPUT_BYTES)).outputs) == 8
+    regions = memory_use(tmp_path / "project/.pio/build/mps2-an386/firmware.elf", board).regions
+    assert regions["weights"] >= 400
+    assert 3000 <= regions["psram"] < 3200
 
 
 FAULTS = {

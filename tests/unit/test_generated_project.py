@@ -149,9 +149,12 @@ def own_board(tmp_path: Path, old: str, new: str) -> Board:
 def test_a_crystal_is_waited_for_where_there_is_one(tmp_path: Path) -> None:
     crystal = 'source = "hse"\nsource_hz = 8_000_000\nm = 4'
     board = own_board(tmp_path, 'source = "hsi"\nsource_hz = 16_000_000\nm = 8', crystal)
-    clock = assemble(board, stand_in(), APP)["src/clock.c"]
-    assert "CR_HSERDY" in clock
+    folder = write_stand_in(board, tmp_path / "project")
+    assert "CR_HSERDY" in (folder / "src/clock.c").read_text()
     assert "CR_HSERDY" not in project("stm32f405")["src/clock.c"]
+    for command in compilers(board):
+        include = [f"-I{folder / 'include'}", f"-I{folder / 'src'}"]
+        subprocess.run([*command, *WARNINGS, *include, folder / "src/clock.c"], check=True)
 
 
 def test_weights_and_activations_can_lie_in_memories_of_their_own(tmp_path: Path) -> None:
