@@ -170,7 +170,9 @@ def _limit(sample: NDArray[np.uint8], labels: Sequence[str]) -> float:
         return MAX_DIFFERENCE
     difference = spread[row] + spread[column] - 2 * products[row, column]
     relative = np.sort(difference / np.minimum(spread[row], spread[column]))
-    alike = float(relative[int(_ALIKE_SHARE * len(relative))]) ** 0.5
+    # A few pairs more, or one photo under two names would set the limit for all.
+    place = min(int(_ALIKE_SHARE * len(relative)) + 5, len(relative) - 1)
+    alike = float(relative[place]) ** 0.5
     limit: float = min(MAX_DIFFERENCE, max(MIN_DIFFERENCE, _ALIKE_FACTOR * alike))
     return limit
 
