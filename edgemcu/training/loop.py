@@ -272,7 +272,7 @@ class _Fit:
         progress.history.append(
             {
                 "epoch": progress.epoch,
-                "learning_rate": learning_rate_at(self.config, epoch),
+                "learning_rate": learning_rate_at(self.config, epoch + 0.5),
                 "loss": loss / self.steps,
                 "accuracy": correct / (self.steps * self.batch),
                 "validation_loss": validation_loss,
