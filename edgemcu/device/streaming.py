@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.device.protocol import Identity, Kind
 from edgemcu.device.session import DeviceSession
-from edgemcu.errors import DeviceError
 
 
 @dataclass(frozen=True)
@@ -22,12 +21,12 @@ class DeviceOutputs:
 
     Attributes:
         outputs: uint8, (N, output bytes): the output tensors, back to back.
-        ticks: int64, (N,): of the device's counter, per inference.
+        instructions: of each inference; None where the counter does not follow instructions.
         identity: what the firmware said about itself.
     """
 
     outputs: NDArray[np.uint8]
-    ticks: NDArray[np.int64]
+    instructions: tuple[int, ...] | None
     identity: Identity
 
 
@@ -36,7 +35,6 @@ def stream(
     inputs: NDArray[np.uint8],
     kind: Kind,
     *,
-    model_digest: str,
     workers: int = 1,
     console: Console = QUIET,
 ) -> DeviceOutputs:
@@ -46,11 +44,10 @@ def stream(
         connect: opens a session; called once per worker.
         inputs: uint8, (N, input bytes), N at least 1.
         kind: what the rows are.
-        model_digest: of the model that the firmware must hold.
         workers: how many sessions share the rows.
 
     Raises:
-        DeviceError: the firmware holds another model, faulted, hung or gave up.
+        DeviceError: `connect` found a wrong firmware, or it faulted, hung or gave up.
     """
     shares = [share for share in np.array_split(np.arange(len(inputs)), workers) if len(share)]
     stop = threading.Event()
@@ -58,8 +55,7 @@ def stream(
         pool = ThreadPoolExecutor(max_workers=len(shares))
         lock = threading.Lock()
         jobs = [
-            pool.submit(_share, connect, inputs[share], kind, model_digest, stop, bar, lock)
-            for share in shares
+            pool.submit(_share, connect, inputs[share], kind, stop, bar, lock) for share in shares
         ]
         try:
             wait(jobs, return_when=FIRST_EXCEPTION)
@@ -73,7 +69,7 @@ def stream(
     parts = [job.result() for job in jobs]
     return DeviceOutputs(
         np.concatenate([part.outputs for part in parts]),
-        np.concatenate([part.ticks for part in parts]),
+        tuple(count for part in parts for count in part.instructions or ()) or None,
         parts[0].identity,
     )
 
@@ -82,26 +78,21 @@ def _share(
     connect: Callable[[], DeviceSession],
     inputs: NDArray[np.uint8],
     kind: Kind,
-    model_digest: str,
     stop: threading.Event,
     bar: ProgressBar,
     lock: threading.Lock,
 ) -> DeviceOutputs:
     with connect() as session:
-        identity = session.identify()
-        if identity.model != model_digest:
-            raise DeviceError(
-                f"the firmware holds model {identity.model[:16]}…, not {model_digest[:16]}…",
-                hint="build it again with --force",
-            )
+        identity = session.identity
         outputs = np.zeros((len(inputs), identity.output_bytes), np.uint8)
-        ticks = np.zeros(len(inputs), np.int64)
+        instructions: list[int] = []
         for index, row in enumerate(inputs):
             if stop.is_set():
                 break
             result = session.infer(row.tobytes(), kind)
             outputs[index] = np.frombuffer(result.outputs, np.uint8)
-            ticks[index] = result.ticks
+            if result.instructions is not None:
+                instructions.append(result.instructions)
             with lock:
                 bar.advance()
-        return DeviceOutputs(outputs, ticks, identity)
+        return DeviceOutputs(outputs, tuple(instructions) or None, identity)

@@ -253,10 +253,9 @@ def _run_on_device(
 ) -> DeviceOutputs:
     copies = min(os.cpu_count() or 1, max(1, len(stimulus.sent) // _INFERENCES_PER_WORKER))
     return stream(
-        partial(open_board, board, built.build.elf),
+        partial(open_board, board, built.build.elf, model_digest=built.project.model_digest),
         stimulus.sent,
         stimulus.kind,
-        model_digest=built.project.model_digest,
         workers=copies,
         console=console,
     )

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def compose_report(
         flash_limit=built.build.flash_limit,
         ram_limit=built.build.ram_limit,
         arena_used_bytes=device.identity.arena_used,
-        instructions_per_inference=instructions_per_inference(board, device),
+        instructions_per_inference=instructions_per_inference(device),
         host_float=training.result.test if training else None,
         host_int8=quantized.result.int8 if quantized else None,
         device=device_evaluation(photos, scores),
@@ -126,11 +127,9 @@ def compose_report(
     )
 
 
-def instructions_per_inference(board: Board, device: DeviceOutputs) -> int | None:
+def instructions_per_inference(device: DeviceOutputs) -> int | None:
     """The median over all inferences; None where the counter does not follow instructions."""
-    if board.emulator is None or board.emulator.kind != "qemu":
-        return None
-    return round(float(np.median(device.ticks)) * board.emulator.instructions_per_tick)
+    return None if device.instructions is None else round(median(device.instructions))
 
 
 def output_scores(graph: Graph, outputs: NDArray[np.uint8]) -> NDArray[np.float64] | None:

@@ -14,6 +14,7 @@ from edgemcu.boards import list_boards
 from edgemcu.cli.main import main
 from edgemcu.device.connect import open_board
 from edgemcu.device.protocol import Kind
+from edgemcu.device.session import DeviceSession
 from edgemcu.device.streaming import stream
 from edgemcu.errors import BuildError, DeviceError, EmulatorError, InputsError
 from edgemcu.steps import run as run_step
@@ -107,16 +108,21 @@ def test_one_wrong_byte_is_noticed(host: FirmwareRequest, monkeypatch: pytest.Mo
     assert "NOT EQUAL" in result.page.read_text()
 
 
-def test_a_firmware_with_another_model_is_refused(host: FirmwareRequest) -> None:
+def test_the_worker_that_fails_is_the_one_that_is_reported(host: FirmwareRequest) -> None:
     built = build_firmware(host)
     board = next(board for board in list_boards() if board.name == "host")
-    with pytest.raises(DeviceError, match="holds model"):
-        stream(
-            lambda: open_board(board, built.build.elf),
-            np.zeros((2, 192), np.uint8),
-            Kind.TENSOR,
-            model_digest="0" * 64,
-        )
+    opened: list[DeviceSession] = []
+
+    def connect() -> DeviceSession:
+        session = open_board(board, built.build.elf)
+        opened.append(session)
+        if len(opened) == 2:
+            session.close()
+            raise DeviceError("the second one does not start")
+        return session
+
+    with pytest.raises(DeviceError, match="second one"):
+        stream(connect, np.zeros((100_000, 192), np.uint8), Kind.TENSOR, workers=2)
 
 
 def test_a_board_without_an_emulator_is_refused(
