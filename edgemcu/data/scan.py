@@ -53,7 +53,7 @@ class Scan:
 
     Attributes:
         files: candidates, sorted by id.
-        classes: names of the class folders, sorted.
+        classes: names of the class folders, sorted without regard to case.
         presplit: whether the folder brings its own test photos.
         broken: files that cannot even be looked at.
         unsupported: files of other formats inside class folders.
@@ -115,7 +115,7 @@ def scan_folder(root: Path) -> Scan:
         )
     return Scan(
         files=tuple(sorted(walker.files, key=lambda file: file.id)),
-        classes=tuple(sorted(class_names)),
+        classes=tuple(sorted(class_names, key=lambda name: (name.casefold(), name))),
         presplit=any(split == "test" for _, split in sides),
         broken=tuple(sorted(walker.broken, key=lambda file: file.path)),
         unsupported=tuple(sorted(walker.unsupported, key=lambda file: file.path)),
