@@ -34,6 +34,13 @@ _STEP = re.compile(r"^(Compiling|Archiving|Linking) ")
 _PROBLEM = re.compile(r"(error:|warning:|undefined reference|overflowed by|will not fit)", re.I)
 _OVERFLOW = re.compile(r"region [`'](\w+)' overflowed by (\d+) bytes")
 _NO_COMPILER = re.compile(r"(\S*gcc): (?:command )?not found")
+_NO_HEADER = r"fatal error: (?:{}): No such file"
+_NO_LIBRARY = {
+    "C library": re.compile(_NO_HEADER.format(r"std\w+\.h|string\.h") + r"|cannot find -l[cm]\b"),
+    "C++ library": re.compile(
+        _NO_HEADER.format(r"[a-z_]+") + r"|cannot find -lstdc\+\+|g\+\+: (?:command )?not found"
+    ),
+}
 _DOWNLOAD = re.compile(r"HTTPClientError|UnknownPackageError|InternetConnection|VCSBaseException")
 _INSTALLING = re.compile(r"^\w+ Manager: Installing (\S+)", re.M)
 
@@ -216,6 +223,9 @@ def explain_failure(
         return BuildError(f"did not end within {timeout_s:g} s", where=str(log.parent.parent))
     if match := _NO_COMPILER.search(output):
         return missing_compiler(match[1])
+    for part, pattern in _NO_LIBRARY.items():
+        if pattern.search(output):
+            return missing_compiler(board.core.compiler, part)
     if overflows := {name.lower(): int(n) for name, n in _OVERFLOW.findall(output)}:
         sizes = {region.name: region.size for region in board.memory}
         needs = [

@@ -34,9 +34,13 @@ _PLATFORMS = {
 _TOOLCHAIN = ("toolchain-gccarmnoneeabi", "1.120301.0")
 _LOCK_SECONDS = 60
 
+# The compiler with its C library, and what C++ needs in addition.
 _APT = {
-    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
-    "gcc": "gcc libc6-dev",
+    "arm-none-eabi-gcc": (
+        "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        "libstdc++-arm-none-eabi-newlib",
+    ),
+    "gcc": ("gcc libc6-dev", "g++"),
 }
 
 
@@ -71,11 +75,13 @@ def core_folder(board: Board) -> CoreFolder:
     return CoreFolder(_prepare(), "stand-in", _version_of(found))
 
 
-def missing_compiler(command: str) -> ToolMissingError:
-    """The error that says how to get a compiler."""
-    packages = _APT.get(command, command)
+def missing_compiler(command: str, part: str = "") -> ToolMissingError:
+    """The error that says how to get a compiler, or its `part` "C library" or "C++ library"."""
+    c, cplusplus = _APT.get(command, (command, command))
+    packages = cplusplus if part == "C++ library" else c
+    what = f"the {part} of {command}" if part else f"the compiler {command}"
     return ToolMissingError(
-        f"the compiler {command} is not installed",
+        f"{what} is not installed",
         where=command,
         hint=f"on Debian and Ubuntu: sudo apt-get install -y {packages}",
     )

@@ -123,6 +123,22 @@ def test_the_step_takes_boards_of_the_project_only(model: Path, tmp_path: Path) 
     [
         ("sh: 1: arm-none-eabi-gcc: not found", "ToolMissingError", "sudo apt-get install"),
         (
+            "src/frame.c:3:10: fatal error: string.h: No such file or directory",
+            "ToolMissingError",
+            "C library of arm-none-eabi-gcc is not installed",
+        ),
+        (
+            "micro_interpreter.h:1:10: fatal error: cstdint: No such file or directory",
+            "ToolMissingError",
+            "sudo apt-get install -y libstdc++-arm-none-eabi-newlib",
+        ),
+        ("ld: cannot find -lstdc++: No such file", "ToolMissingError", "C++ library"),
+        (
+            "model.c:1:10: fatal error: missing.h: No such file or directory",
+            "BuildError",
+            "missing.h",
+        ),
+        (
             "ld: region `FLASH' overflowed by 4096 bytes",
             "DoesNotFitError",
             "flash needs 1052672 bytes, stm32f405 has 1048576",
