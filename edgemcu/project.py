@@ -63,6 +63,7 @@ class TrainingTable(Table):
 
     preset: str = "demo"
     epochs: int | None = Field(default=None, ge=1, le=10_000)
+    min_epoch_photos: int | None = Field(default=None, ge=1, le=10_000_000)
     batch_size: int | None = Field(default=None, ge=1, le=4096)
     learning_rate: float | None = Field(default=None, gt=0, le=10)
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)

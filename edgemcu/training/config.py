@@ -19,6 +19,7 @@ class TrainingRecipe(Table):
     """The settings of one training, all of them known."""
 
     epochs: int = Field(ge=1, le=10_000)
+    min_epoch_photos: int = Field(default=1, ge=1, le=10_000_000)
     batch_size: int = Field(default=64, ge=1, le=4096)
     learning_rate: float = Field(default=3e-3, gt=0, le=10)
     warmup_epochs: float = Field(default=1.0, ge=0, le=1000)
@@ -40,6 +41,8 @@ class TrainingConfig:
     Attributes:
         preset: where the settings came from.
         epochs: passes over the training photos, the validation part left out.
+        min_epoch_photos: fewer training photos than this are shown several times in an epoch, so
+            that a small set is not trained on for a handful of steps.
         batch_size: photos per step.
         learning_rate: AdamW's, at the peak: after the warm-up, before the cosine decay to 0.
         warmup_epochs: over which the learning rate rises linearly from 0.
@@ -59,6 +62,7 @@ class TrainingConfig:
 
     preset: str
     epochs: int
+    min_epoch_photos: int
     batch_size: int
     learning_rate: float
     warmup_epochs: float

@@ -184,7 +184,8 @@ class _Fit:
             photos.labels, photos.classes, config.validation_fraction, config.seed
         )
         self.batch = min(config.batch_size, len(self.rows))
-        self.steps = len(self.rows) // self.batch
+        self.passes = -(-config.min_epoch_photos // len(self.rows))
+        self.steps = self.passes * len(self.rows) // self.batch
         self.model = build_network(
             network,
             preprocessing,
@@ -245,7 +246,7 @@ class _Fit:
         """Train one epoch and validate; whether it is the best so far."""
         epoch = progress.epoch
         random = np.random.default_rng([self.config.seed, epoch])
-        order = random.permutation(self.rows)
+        order = np.concatenate([random.permutation(self.rows) for _ in range(self.passes)])
         loss = 0.0
         correct = 0
         note = ""

@@ -52,6 +52,7 @@ CLEAN = {
 
 def _config(**changes: object) -> TrainingConfig:
     defaults = {"epochs": 6, "batch_size": 16, "warmup_epochs": 1.0, "validation_fraction": 0.1}
+    defaults["min_epoch_photos"] = 1
     return training_config("demo", seed=3, changes={**defaults, **changes})
 
 
@@ -187,6 +188,18 @@ class _Interrupting(QuietConsole):
             raise KeyboardInterrupt
 
 
+class _Counting(_Interrupting):
+    """Counts the steps."""
+
+    steps = 0.0
+
+    def __init__(self) -> None:
+        super().__init__(after=10**9)
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self.steps += amount
+
+
 def test_an_interrupted_training_ends_as_if_nothing_had_happened(
     trained: tuple[Path, TrainingResult], tmp_path: Path
 ) -> None:
@@ -200,6 +213,13 @@ def test_an_interrupted_training_ends_as_if_nothing_had_happened(
     assert replace(resumed, seconds=result.seconds) == result
     for name in ("weights.npz", "history.json", "test_predictions.npy"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_few_photos_are_shown_often(tmp_path: Path) -> None:
+    console = _Counting()
+    _train(tmp_path, _config(epochs=2, min_epoch_photos=400), console=console)
+    # 81 photos are left to train on; five passes of them are 25 batches of 16.
+    assert console.steps == 2 * 25
 
 
 def test_early_stopping(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ width = 0.25
 [training]
 preset = "quick"
 batch_size = 16
+min_epoch_photos = 1
 """
 
 
