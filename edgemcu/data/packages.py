@@ -100,8 +100,8 @@ def debian_package(package: str, folder: Path, size: int, console: Console) -> P
         raise DownloadError("this is no Debian or Ubuntu")
     work = _fresh(folder)
     expected = RemoteFile(f"Debian package {package}", size, "", "")
-    # The sandbox user may not write below a home folder, which apt would warn about.
-    sandbox = ["-o", f"APT::Sandbox::User={os.environ.get('USER', 'root')}"]
+    # For root, apt would change to a user who may not write below a home folder.
+    sandbox = ["-o", "APT::Sandbox::User=root"]
     run_watched([apt, "download", *sandbox, package], work, expected, {}, console)
     packages = sorted(work.glob("*.deb"))
     if not packages:
