@@ -5,6 +5,10 @@ accumulator once, in float64. TensorFlow Lite Micro's rounds twice, in fixed poi
 CONV_2D, and differs in the last bit now and then. What runs on devices decides, so each
 FULLY_CONNECTED becomes a 1×1 CONV_2D with the very multiplier that TensorFlow Lite Micro uses: the
 interpreter then computes the same bytes as it, with its own code.
+
+In int8 RELU6, TensorFlow Lite Micro takes the output's quantization to be the input's, where
+TensorFlow Lite rescales. A RELU6 between different quantizations gets an output like its input,
+whose bytes are then taken as they are.
 """
 
 from __future__ import annotations
@@ -17,13 +21,13 @@ from edgemcu.tflite_edit import pack_model, schema_module
 
 
 def with_micro_rounding(model: bytes) -> bytes:
-    """Replace each FULLY_CONNECTED by RESHAPE, CONV_2D (1×1) and RESHAPE.
+    """Replace each FULLY_CONNECTED by RESHAPE, CONV_2D (1×1) and RESHAPE; see above for RELU6.
 
     Args:
         model: a .tflite that `edgemcu.tflite` has read: this trusts it.
 
     Returns:
-        A model with the same inputs and outputs; `model` itself if it has no FULLY_CONNECTED.
+        A model with the same inputs and outputs; `model` itself if nothing has to change.
 
     Raises:
         ToolMissingError: neither ai-edge-litert nor TensorFlow, which bring the schema along.
@@ -33,8 +37,10 @@ def with_micro_rounding(model: bytes) -> bytes:
     graph = tree.subgraphs[0]
     operators = []
     for operator in graph.operators:
-        if _is_fully_connected(schema, tree, operator):
+        if _is(schema, tree, operator, "FULLY_CONNECTED"):
             operators += _as_convolution(schema, tree, operator)
+        elif _is(schema, tree, operator, "RELU6") and _requantizes(tree, operator):
+            operators += _as_clamp(schema, tree, operator)
         else:
             operators.append(operator)
     if len(operators) == len(graph.operators):
@@ -43,10 +49,28 @@ def with_micro_rounding(model: bytes) -> bytes:
     return pack_model(tree, len(model))
 
 
-def _is_fully_connected(schema: Any, tree: Any, operator: Any) -> bool:
+def _is(schema: Any, tree: Any, operator: Any, name: str) -> bool:
     code = tree.operatorCodes[operator.opcodeIndex]
     kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return bool(kind == schema.BuiltinOperator.FULLY_CONNECTED)
+    return bool(kind == getattr(schema.BuiltinOperator, name))
+
+
+def _requantizes(tree: Any, operator: Any) -> bool:
+    tensors = tree.subgraphs[0].tensors
+    source, target = (tensors[int(i)] for i in (operator.inputs[0], operator.outputs[0]))
+    a, b = source.quantization, target.quantization
+    return bool(a.scale[0] != b.scale[0] or a.zeroPoint[0] != b.zeroPoint[0])
+
+
+def _as_clamp(schema: Any, tree: Any, operator: Any) -> list[Any]:
+    """RELU6 to the input's own quantization, then RESHAPE."""
+    tensors = tree.subgraphs[0].tensors
+    source = tensors[int(operator.inputs[0])]
+    output = int(operator.outputs[0])
+    clamped = len(tensors)
+    tensors.append(_like(schema, source, [int(size) for size in source.shape]))
+    operator.outputs = [clamped]
+    return [operator, _reshape(schema, tree, clamped, output, tensors[output].shape)]
 
 
 def _as_convolution(schema: Any, tree: Any, operator: Any) -> list[Any]:
@@ -70,6 +94,14 @@ def _as_convolution(schema: Any, tree: Any, operator: Any) -> list[Any]:
     result = _like(schema, tensors[output], [1, rows, 1, channels])
     first = len(tensors)
     tensors += [pixels, kernel, result]
+    if len(operator.inputs) < 3 or operator.inputs[2] < 0:
+        # CONV_2D must have a bias.
+        bias = _like(schema, kernel, [channels])
+        bias.type = schema.TensorType.INT32
+        bias.buffer = len(tree.buffers)
+        tree.buffers.append(_zeros(schema, channels))
+        tensors.append(bias)
+        operator.inputs = [*(int(index) for index in operator.inputs[:2]), first + 3]
     return [
         _reshape(schema, tree, int(operator.inputs[0]), first, pixels.shape),
         _convolution(schema, tree, operator, first),
@@ -107,6 +139,12 @@ def _like(schema: Any, tensor: Any, shape: list[int]) -> Any:
     quantization.quantizedDimension = 0
     new.quantization = quantization
     return new
+
+
+def _zeros(schema: Any, count: int) -> Any:
+    buffer = schema.BufferT()
+    buffer.data = np.zeros(4 * count, np.uint8)
+    return buffer
 
 
 def _reshape(schema: Any, tree: Any, source: int, target: int, shape: Any) -> Any:
