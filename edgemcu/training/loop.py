@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_file, sha256_json, write_json
 from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.data.dataset import LabelledImages
@@ -205,6 +206,7 @@ class _Fit:
             init_digest = sha256_file(path)
         self.key = sha256_json(
             {
+                "edgemcu": __version__,
                 "config": config.to_json(),
                 "network": network.to_json(),
                 "preprocessing": preprocessing.to_json(),
