@@ -62,7 +62,7 @@ def tflm_sources(model: ModelSource, board: Board, library: str | None) -> Runti
     return RuntimeSources(
         name="tflm",
         kernels=kernels,
-        files=tflm_files(model, file, arena, kernels),
+        files=tflm_files(model, file, arena, kernels, hosted=board.hosted),
         arena_bytes=arena.bytes,
         weights_bytes=len(model.data),
         cplusplus=True,
@@ -72,13 +72,19 @@ def tflm_sources(model: ModelSource, board: Board, library: str | None) -> Runti
 
 
 def tflm_files(
-    model: ModelSource, file: ModelFile, arena: ArenaEstimate, kernels: Kernels
+    model: ModelSource,
+    file: ModelFile,
+    arena: ArenaEstimate,
+    kernels: Kernels,
+    *,
+    hosted: bool = False,
 ) -> dict[str, str]:
     """lib/edgemcu_model/ of a generated project: path → text."""
     context: dict[str, Any] = {
         "version": __version__,
         "digest": model.digest,
         "kernels": kernels,
+        "hosted": hosted,
         "arena": arena,
         "operators": op_resolver(file, kernels),
         "inputs": [_described(model.graph.tensors[index]) for index in model.graph.inputs],
