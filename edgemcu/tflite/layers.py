@@ -26,11 +26,8 @@ def read_conv(reader: OperatorReader) -> Op:
     image, kernel = reader.tensor(source), reader.tensor(weights)
     _expect_images(reader, image, kernel)
     channels, height, width, depth = kernel.shape
-    if depth != image.shape[3]:
-        if image.shape[3] % depth == 0:
-            raise UnsupportedError(
-                f"grouped convolution ({image.shape[3]} channels, {depth} a group)"
-            )
+    # Weights for fewer channels than the input has are a grouped convolution's.
+    if image.shape[3] % depth or channels % (image.shape[3] // depth):
         raise reader.refuse(f"weights for {depth} channels, but the input has {image.shape[3]}")
     attributes = _conv_attributes(reader, options)
     bias = _read_bias(reader, channels)

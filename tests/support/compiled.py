@@ -1,11 +1,12 @@
 """Runs compiled models on the host: many of them linked into one sanitized process.
 
-    with ModelProcess(compiled_models, tmp_path) as process:
-        outputs = process.run(index, inputs)  # uint8 (N, input_bytes) -> (N, output_bytes)
+with ModelProcess(compiled_models, tmp_path) as process:
+    outputs = process.run(index, inputs)  # uint8 (N, input_bytes) -> (N, output_bytes)
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -25,12 +26,9 @@ SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 PUBLIC = ("init", "input", "input_bytes", "invoke", "output", "output_bytes", "arena_used")
 
-MAIN = """\
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+HOST_FLAGS = (*SANITIZERS, "-O1")
 
+MODEL_STRUCT = """\
 struct model {
     int (*init)(void);
     void *(*input)(size_t);
@@ -40,24 +38,27 @@ struct model {
     size_t (*output_bytes)(size_t);
     size_t inputs, outputs;
 };
+"""
 
-%(declarations)s
-static const struct model *const models[] = {%(table)s};
+# A request on stdin is the number of a model and its inputs; the answer on stdout is its outputs.
+MAIN = """\
+#include <stdint.h>
+#include <stdio.h>
+
+MODELS
 
 int main(void)
 {
-    uint32_t request[2]; /* model, repetitions */
-    while (fread(request, sizeof request, 1, stdin) == 1) {
-        const struct model *m = models[request[0]];
+    uint32_t index;
+    while (fread(&index, sizeof index, 1, stdin) == 1) {
+        const struct model *m = models[index];
         if (m->init() != 0) return 1;
-        for (uint32_t n = 0; n < request[1]; ++n) {
-            for (size_t i = 0; i < m->inputs; ++i) {
-                if (fread(m->input(i), m->input_bytes(i), 1, stdin) != 1) return 2;
-            }
-            if (m->invoke() != 0) return 3;
-            for (size_t i = 0; i < m->outputs; ++i) {
-                fwrite(m->output(i), m->output_bytes(i), 1, stdout);
-            }
+        for (size_t i = 0; i < m->inputs; ++i) {
+            if (fread(m->input(i), m->input_bytes(i), 1, stdin) != 1) return 2;
+        }
+        if (m->invoke() != 0) return 3;
+        for (size_t i = 0; i < m->outputs; ++i) {
+            fwrite(m->output(i), m->output_bytes(i), 1, stdout);
         }
         fflush(stdout);
     }
@@ -92,10 +93,7 @@ def write_unit(compiled: CompiledModel, folder: Path, prefix: str) -> Path:
     if weights:
         lines.append(f'#include "{prefix}/weights.c"')
     lines.append(f'#include "{prefix}/model.c"')
-    lines += ["struct model {"]
-    lines += ["    int (*init)(void); void *(*input)(size_t); size_t (*input_bytes)(size_t);"]
-    lines += ["    int (*invoke)(void); const void *(*output)(size_t);"]
-    lines += ["    size_t (*output_bytes)(size_t); size_t inputs, outputs;", "};"]
+    lines.append(MODEL_STRUCT)
     lines += [f"extern const struct model {prefix};", f"const struct model {prefix} = {{"]
     lines += ["    edgemcu_init, edgemcu_input, edgemcu_input_bytes, edgemcu_invoke,"]
     lines += ["    edgemcu_output, edgemcu_output_bytes, EDGEMCU_INPUT_COUNT,"]
@@ -105,44 +103,51 @@ def write_unit(compiled: CompiledModel, folder: Path, prefix: str) -> Path:
     return path
 
 
-def build_process(
-    models: Sequence[CompiledModel],
-    folder: Path,
-    compiler: str = "gcc",
-    flags: Sequence[str] = (*SANITIZERS, "-O1", "-g"),
+def build_kernels(
+    folder: Path, compiler: str = "gcc", flags: Sequence[str] = HOST_FLAGS, archiver: str = "ar"
 ) -> Path:
-    """Compile and link all models with every kernel; returns the executable."""
+    """All kernels as one library that many processes can be linked with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = [str(path) for path in kernel_sources()]
+    _check([compiler, *WARNINGS, *flags, "-c", *sources], folder)
+    objects = sorted(path.name for path in folder.glob("*.o"))
+    _check([archiver, "rcs", "kernels.a", *objects], folder)
+    return folder / "kernels.a"
+
+
+def build_units(
+    models: Sequence[CompiledModel], folder: Path, compiler: str, flags: Sequence[str]
+) -> tuple[list[Path], str]:
+    """Objects of all models, and the text of a C table `models` of them."""
     folder.mkdir(parents=True, exist_ok=True)
     prefixes = [f"m{i}" for i in range(len(models))]
-    units = [
+    for model, prefix in zip(models, prefixes, strict=True):
         write_unit(model, folder, prefix)
-        for model, prefix in zip(models, prefixes, strict=True)
-    ]
-    main = folder / "main.c"
-    declarations = "".join(f"extern const struct model {prefix};\n" for prefix in prefixes)
-    table = ", ".join(f"&{prefix}" for prefix in prefixes)
-    main.write_text(MAIN % {"declarations": declarations, "table": table})
-
-    kernels = _kernel_library(folder, compiler, tuple(flags))
     # The units hold constants and calls only: optimizing them would cost time and prove nothing.
     unit_flags = [flag for flag in flags if not flag.startswith("-O")]
     templates = shipped("firmware_templates") / "compiled"
     command = [compiler, *WARNINGS, *unit_flags, "-O0", f"-I{templates}", "-c"]
-    for start in range(0, len(units), 100):
-        _check([*command, *(unit.name for unit in units[start : start + 100])], folder)
-    objects = [unit.with_suffix(".o").name for unit in units]
-    _check([compiler, "-std=c11", *flags, "main.c", *objects, str(kernels), "-o", "models"], folder)
+    for start in range(0, len(prefixes), 100):
+        _check([*command, *(f"{prefix}.c" for prefix in prefixes[start : start + 100])], folder)
+    declarations = "".join(f"extern const struct model {prefix};\n" for prefix in prefixes)
+    table = ", ".join(f"&{prefix}" for prefix in prefixes)
+    text = f"{MODEL_STRUCT}\n{declarations}static const struct model *const models[] = {{{table}}};"
+    return [folder / f"{prefix}.o" for prefix in prefixes], text
+
+
+def build_process(
+    models: Sequence[CompiledModel],
+    folder: Path,
+    kernels: Path,
+    compiler: str = "gcc",
+    flags: Sequence[str] = HOST_FLAGS,
+) -> Path:
+    """Compile and link all models with the kernels; returns the executable."""
+    objects, table = build_units(models, folder, compiler, flags)
+    (folder / "main.c").write_text(MAIN.replace("MODELS", table))
+    names = [path.name for path in objects]
+    _check([compiler, "-std=c11", *flags, "main.c", *names, str(kernels), "-o", "models"], folder)
     return folder / "models"
-
-
-def _kernel_library(folder: Path, compiler: str, flags: tuple[str, ...]) -> Path:
-    library = folder / "kernels.a"
-    build = folder / "kernel-objects"
-    build.mkdir(exist_ok=True)
-    sources = [str(path) for path in kernel_sources()]
-    _check([compiler, *WARNINGS, *flags, "-c", *sources], build)
-    _check(["ar", "rcs", str(library), *(str(p) for p in sorted(build.glob("*.o")))], build)
-    return library
 
 
 def _check(command: Sequence[str], folder: Path) -> None:
@@ -167,11 +172,12 @@ class ModelProcess:
         self,
         models: Sequence[CompiledModel],
         folder: Path,
+        kernels: Path,
         compiler: str = "gcc",
-        flags: Sequence[str] = (*SANITIZERS, "-O1", "-g"),
+        flags: Sequence[str] = HOST_FLAGS,
     ) -> None:
-        self._sizes = [_output_bytes(model) for model in models]
-        executable = build_process(models, folder, compiler, flags)
+        self._sizes = [output_bytes(model) for model in models]
+        executable = build_process(models, folder, kernels, compiler, flags)
         self._errors = folder / "stderr.txt"
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
@@ -185,7 +191,7 @@ class ModelProcess:
         rows = []
         for row in inputs:
             try:
-                self._process.stdin.write(np.array([index, 1], "<u4").tobytes() + row.tobytes())
+                self._process.stdin.write(np.array([index], "<u4").tobytes() + row.tobytes())
                 self._process.stdin.flush()
             except BrokenPipeError:
                 self._fail(index)
@@ -211,15 +217,13 @@ class ModelProcess:
     ) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         self._process.stdout.close()
         self._process.wait(timeout=30)
 
 
-def _output_bytes(model: CompiledModel) -> int:
+def output_bytes(model: CompiledModel) -> int:
     match = re.search(r"EDGEMCU_OUTPUT_BYTES (\d+)u", model.files["edgemcu_model.h"])
     assert match is not None
     return int(match[1])

@@ -320,9 +320,7 @@ def _pad(c: _Maker) -> None:
     if len(shape) == 4:
         paddings[0] = 0
     out = tuple(int(n) for n in np.array(shape) + paddings.sum(axis=1))
-    c.builder.output(
-        c.builder.op("PAD", [x, c.builder.constant(paddings)], out, scale, zero_point)
-    )
+    c.builder.output(c.builder.op("PAD", [x, c.builder.constant(paddings)], out, scale, zero_point))
 
 
 def _concatenation(c: _Maker) -> None:
@@ -342,13 +340,11 @@ def _concatenation(c: _Maker) -> None:
             tensors.append(c.input(tuple(piece), scale, zero_point))
     shape[axis] = total
     written = axis if c.flip() else axis - rank
-    c.builder.output(
-        c.builder.op("CONCATENATION", tensors, shape, scale, zero_point, axis=written)
-    )
+    c.builder.output(c.builder.op("CONCATENATION", tensors, shape, scale, zero_point, axis=written))
 
 
 def _softmax(c: _Maker) -> None:
-    shape = tuple(c.integer(1, 6) for _ in range(c.integer(0, 2))) + (c.integer(1, 40),)
+    shape = (*(c.integer(1, 6) for _ in range(c.integer(0, 2))), c.integer(1, 40))
     x = c.input(shape, c.scale(1e-4, 2.0), c.zero_point())
     beta = float(np.float32(c.pick(1.0, 1.0, c.rng.uniform(0.1, 3))))
     c.builder.output(c.builder.op("SOFTMAX", [x], shape, 1 / 256, -128, beta=beta))

@@ -258,6 +258,7 @@ REFUSED: dict[str, tuple[Callable[[], ModelBuilder], Change, str]] = {
         lambda b: setattr(b.graph.operators[0], "opcodeIndex", 9),
         "operator code 9 of 1",
     ),
+    "uneven groups": (conv, tensor(0, shape=[1, 4, 4, 4]), "weights for 2 channels"),
     "no network": (conv, lambda b: b.model.subgraphs.clear(), "holds no network"),
     "version": (conv, lambda b: setattr(b.model, "version", 2), "schema version 2"),
 }
@@ -270,7 +271,6 @@ UNSUPPORTED: dict[str, tuple[Callable[[], ModelBuilder], Change, str]] = {
         "a fused activation",
     ),
     "batch": (conv, tensor(0, shape=[2, 4, 4, 2]), "a batch of 2"),
-    "grouped convolution": (conv, tensor(0, shape=[1, 4, 4, 4]), "grouped convolution"),
     "uint8 weights": (conv, tensor(1, type=3), "uint8 where int8 is expected"),
     "computed weights": (
         conv,
