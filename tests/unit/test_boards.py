@@ -45,7 +45,7 @@ def test_a_hosted_board_has_no_limits() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("stm32f405", Fraction(1, 8)),
+        ("stm32f405", Fraction(1)),
         ("mps2-an386", Fraction(5, 4)),
         ("mps3-an547", Fraction(1000, 1024)),
     ],
