@@ -197,11 +197,17 @@ class StdioSerial(Table):
 
 
 class Stm32Timer(Table):
-    """[counter] on a 32-bit STM32 timer (TIM2, TIM5) of APB1."""
+    """[counter] on a 32-bit STM32 timer (TIM2, TIM5) of APB1.
+
+    Attributes:
+        prescaler: clocks of the timer per tick; more than one, so that the longest inference does
+            not wrap the counter.
+    """
 
     driver: Literal["stm32-timer"]
     base: Address
     enable_bit: Bit
+    prescaler: int = Field(strict=True, ge=1, le=65_536)
 
 
 class CmsdkTimer(Table):

@@ -147,6 +147,7 @@ def _counter(counter: Stm32Timer | CmsdkTimer | SseCounter) -> Constants:
     base = [("COUNTER_BASE", _address(counter.base))]
     if isinstance(counter, Stm32Timer):
         base.append(("COUNTER_ENABLE_BIT", f"{counter.enable_bit}u"))
+        base.append(("COUNTER_PRESCALER", f"{counter.prescaler}u"))
     return base
 
 

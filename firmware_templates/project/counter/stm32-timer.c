@@ -1,7 +1,5 @@
-/* Counter on a 32-bit timer of the STM32F2 and F4.
- *
- * Prescaled, so that it does not wrap within the longest inference: after 4 * 10^9 instructions in
- * an emulator, where a tick is one, and after minutes on a chip. */
+/* Counter on a 32-bit timer of the STM32F2 and F4, prescaled so that it does not wrap within the
+ * longest inference. */
 #include "counter.h"
 
 #include "board.h"
@@ -17,12 +15,10 @@
 #define CR1_CEN (1u << 0)
 #define EGR_UG  (1u << 0)
 
-#define PRESCALER 8u
-
 void counter_init(void)
 {
     clock_enable(BUS_APB1, COUNTER_ENABLE_BIT);
-    TIM_PSC = PRESCALER - 1u;
+    TIM_PSC = COUNTER_PRESCALER - 1u;
     TIM_ARR = UINT32_MAX;
     TIM_EGR = EGR_UG;
     TIM_CR1 = CR1_CEN;
@@ -35,5 +31,5 @@ uint32_t counter_now(void)
 
 uint32_t counter_hz(void)
 {
-    return clock_is_emulated() ? 0u : clock_timer_hz() / PRESCALER;
+    return clock_is_emulated() ? 0u : clock_timer_hz() / COUNTER_PRESCALER;
 }
