@@ -160,6 +160,7 @@ def _described(tensor: Tensor) -> dict[str, Any]:
         "zero_point": 0,
     }
     if tensor.quantization is not None:
-        facts["scale"] = f"{tensor.quantization.scale:.9g}f"
+        scale = f"{tensor.quantization.scale:.9g}"
+        facts["scale"] = f"{scale}f" if set(scale) & set(".e") else f"{scale}.0f"
         facts["zero_point"] = tensor.quantization.zero_point
     return facts
