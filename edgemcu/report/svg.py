@@ -186,7 +186,8 @@ def memory_plan(buffers: Sequence[ArenaBuffer], arena_bytes: int, layers: int) -
             frame.left + frame.width, frame.top + frame.height + 32
         )
     )
-    parts += [_buffer_box(frame, index, buffer) for index, buffer in enumerate(buffers)]
+    for index, buffer in enumerate(buffers):
+        parts.append(_buffer_box(frame, index, buffer, _covered_from(buffer, buffers[index + 1 :])))
     return _svg(876, 372, f"Memory plan: {plural(len(buffers), 'tensor')} in the arena", parts)
 
 
@@ -198,7 +199,21 @@ def _byte_ticks(arena_bytes: int) -> list[float]:
     return [float(tick) for tick in range(0, arena_bytes + 1, step)]
 
 
-def _buffer_box(frame: Frame, index: int, buffer: ArenaBuffer) -> Markup:
+def _covered_from(buffer: ArenaBuffer, later: Sequence[ArenaBuffer]) -> int:
+    """The layer from which a tensor that took over its memory in place is drawn on top of it."""
+    return min(
+        (
+            other.first_layer
+            for other in later
+            if buffer.first_layer < other.first_layer <= buffer.last_layer
+            and other.offset < buffer.offset + buffer.bytes
+            and buffer.offset < other.offset + other.bytes
+        ),
+        default=buffer.last_layer + 1,
+    )
+
+
+def _buffer_box(frame: Frame, index: int, buffer: ArenaBuffer, covered_from: int) -> Markup:
     left, right = frame.x(buffer.first_layer), frame.x(buffer.last_layer + 1)
     top, bottom = frame.y(buffer.offset + buffer.bytes), frame.y(buffer.offset)
     width, height = round(right - left - 1.5, 2), round(max(bottom - top - 1, 0.5), 2)
@@ -211,9 +226,10 @@ def _buffer_box(frame: Frame, index: int, buffer: ArenaBuffer) -> Markup:
         '<rect class="buffer b{colour}" x="{x}" y="{y}" width="{w}" height="{h}" rx="2"/>'
     ).format(note=note, colour=index % 6, x=left + 0.75, y=top, w=width, h=height)
     label = size(buffer.bytes)
-    if height >= 14 and width >= 6.2 * len(label) + 4:
+    seen = frame.x(covered_from) - left
+    if height >= 14 and seen >= 6.2 * len(label) + 6:
         box += Markup('<text class="in-box" text-anchor="middle" x="{}" y="{}">{}</text>').format(
-            round((left + right) / 2, 2), round((top + bottom) / 2 + 4, 2), label
+            round(left + seen / 2, 2), round((top + bottom) / 2 + 4, 2), label
         )
     return box + Markup("</g>")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from edgemcu.evaluation import Evaluation
 from edgemcu.report import svg, text
 from edgemcu.report.html import render_html
-from edgemcu.report.model import Epoch, Mismatch, RunReport, class_scores
+from edgemcu.report.model import ArenaBuffer, Epoch, Mismatch, RunReport, class_scores
 from edgemcu.report.terminal import render_terminal
 from tests.support.reports import make_bare_report, make_failed_report, make_report
 
@@ -266,3 +266,19 @@ def test_curves_of_any_length(epochs: int) -> None:
     for picture in (svg.accuracy_curves(history, 1), svg.loss_curves(history, None)):
         assert "nan" not in picture
         ElementTree.fromstring(picture)
+
+
+def test_labels_of_the_memory_plan_stay_where_they_can_be_seen() -> None:
+    first = ArenaBuffer("input of the addition", 0, 4096, 0, 3)
+    in_place = ArenaBuffer("its output", 0, 4096, 3, 5)
+    picture = ElementTree.fromstring(svg.memory_plan((first, in_place), 4096, 6))
+    boxes = list(picture.iter("g"))
+    for box, covered_from in zip(boxes, (boxes[1].find("rect"), None), strict=True):
+        rect, label = box.find("rect"), box.find("text")
+        assert rect is not None
+        assert label is not None
+        left = float(rect.attrib["x"])
+        right = left + float(rect.attrib["width"])
+        if covered_from is not None:
+            right = float(covered_from.attrib["x"])
+        assert left < float(label.attrib["x"]) < right
