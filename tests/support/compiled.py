@@ -6,11 +6,14 @@ with ModelProcess(compiled_models, tmp_path) as process:
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -109,10 +112,18 @@ def build_kernels(
     """All kernels as one library that many processes can be linked with."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = [str(path) for path in kernel_sources()]
-    _check([compiler, *WARNINGS, *flags, "-c", *sources], folder)
+    check_command([compiler, *WARNINGS, *flags, "-c", *sources], folder)
     objects = sorted(path.name for path in folder.glob("*.o"))
-    _check([archiver, "rcs", "kernels.a", *objects], folder)
+    check_command([archiver, "rcs", "kernels.a", *objects], folder)
     return folder / "kernels.a"
+
+
+@cache
+def host_kernels() -> Path:
+    """`build_kernels` for the host, once per test process; skips where there is no compiler."""
+    folder = tempfile.TemporaryDirectory(prefix="edgemcu-kernels-")
+    atexit.register(folder.cleanup)
+    return build_kernels(Path(folder.name), require_compiler())
 
 
 def build_units(
@@ -128,7 +139,9 @@ def build_units(
     templates = shipped("firmware_templates") / "compiled"
     command = [compiler, *WARNINGS, *unit_flags, "-O0", f"-I{templates}", "-c"]
     for start in range(0, len(prefixes), 100):
-        _check([*command, *(f"{prefix}.c" for prefix in prefixes[start : start + 100])], folder)
+        check_command(
+            [*command, *(f"{prefix}.c" for prefix in prefixes[start : start + 100])], folder
+        )
     declarations = "".join(f"extern const struct model {prefix};\n" for prefix in prefixes)
     table = ", ".join(f"&{prefix}" for prefix in prefixes)
     text = f"{MODEL_STRUCT}\n{declarations}static const struct model *const models[] = {{{table}}};"
@@ -146,11 +159,13 @@ def build_process(
     objects, table = build_units(models, folder, compiler, flags)
     (folder / "main.c").write_text(MAIN.replace("MODELS", table))
     names = [path.name for path in objects]
-    _check([compiler, "-std=c11", *flags, "main.c", *names, str(kernels), "-o", "models"], folder)
+    check_command(
+        [compiler, "-std=c11", *flags, "main.c", *names, str(kernels), "-o", "models"], folder
+    )
     return folder / "models"
 
 
-def _check(command: Sequence[str], folder: Path) -> None:
+def check_command(command: Sequence[str], folder: Path) -> None:
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if result.returncode:
         raise AssertionError(f"{' '.join(command)[:500]}\n{result.stderr[:5000]}")

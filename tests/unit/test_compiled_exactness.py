@@ -19,7 +19,7 @@ from edgemcu.compiler.tables import logistic_table
 from edgemcu.graph.ir import OpKind
 from edgemcu.reference_model import with_micro_rounding
 from edgemcu.tflite import parse_model
-from tests.support.compiled import ModelProcess, build_kernels, require_compiler
+from tests.support.compiled import ModelProcess, host_kernels
 from tests.support.operator_cases import CASES, Case, make_case
 from tests.support.oracle import run_oracle
 from tests.support.random_models import RandomModel
@@ -41,12 +41,6 @@ BATCH = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require_compiler()
-    return build_kernels(tmp_path_factory.mktemp("kernels"))
-
-
 def compile_bytes(model: bytes) -> CompiledModel:
     return compile_model(parse_model(model, "model"), model_digest=DIGEST)
 
@@ -55,13 +49,12 @@ def differences(
     models: Sequence[bytes],
     inputs: Sequence[NDArray[np.uint8]],
     folder: Path,
-    kernels: Path,
 ) -> dict[int, str]:
     """What is wrong, by the model's index; models that the reference refuses count as well."""
     compiled = [compile_bytes(model) for model in models]
     expected = run_oracle([with_micro_rounding(m) for m in models], inputs, folder / "oracle")
     wrong = {}
-    with ModelProcess(compiled, folder / "models", kernels) as process:
+    with ModelProcess(compiled, folder / "models", host_kernels()) as process:
         for index, (rows, want) in enumerate(zip(inputs, expected, strict=True)):
             got = process.run(index, rows)
             if want is None:
@@ -71,32 +64,30 @@ def differences(
     return wrong
 
 
-def check_cases(cases: Sequence[Case], folder: Path, kernels: Path) -> None:
+def check_cases(cases: Sequence[Case], folder: Path) -> None:
     models = [case.model for case in cases]
-    wrong = differences(models, [case.inputs for case in cases], folder, kernels)
+    wrong = differences(models, [case.inputs for case in cases], folder)
     assert not {(cases[i].kind, cases[i].seed): what for i, what in wrong.items()}
 
 
 @BATCH
 @given(seeds=st.lists(SEEDS, min_size=7, max_size=7, unique=True))
 def test_sample_of_every_operator(
-    tmp_path_factory: pytest.TempPathFactory, kernels: Path, seeds: list[int]
+    tmp_path_factory: pytest.TempPathFactory, seeds: list[int]
 ) -> None:
     cases = [make_case(kind, seed) for kind in CASES for seed in seeds]
     cases = [case for case in cases if not logistic_is_a_tie(case.model)]
-    check_cases(cases, tmp_path_factory.mktemp("sample"), kernels)
+    check_cases(cases, tmp_path_factory.mktemp("sample"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 @BATCH
 @given(seeds=st.lists(SEEDS, min_size=120, max_size=120, unique=True))
-def test_many_of(
-    tmp_path_factory: pytest.TempPathFactory, kernels: Path, kind: str, seeds: list[int]
-) -> None:
+def test_many_of(tmp_path_factory: pytest.TempPathFactory, kind: str, seeds: list[int]) -> None:
     cases = [make_case(kind, seed) for seed in seeds]
     cases = [case for case in cases if not logistic_is_a_tie(case.model)]
-    check_cases(cases, tmp_path_factory.mktemp("many"), kernels)
+    check_cases(cases, tmp_path_factory.mktemp("many"))
 
 
 def logistic_is_a_tie(model: bytes) -> bool:
@@ -129,11 +120,11 @@ def random_network(seed: int) -> tuple[bytes, NDArray[np.uint8]]:
     return network.finish(), inputs
 
 
-def check_networks(seeds: Sequence[int], folder: Path, kernels: Path) -> None:
+def check_networks(seeds: Sequence[int], folder: Path) -> None:
     networks = [random_network(seed) for seed in seeds]
     networks = [(model, x) for model, x in networks if not logistic_is_a_tie(model)]
     assert len(networks) > 0.7 * len(seeds)
-    wrong = differences([m for m, _ in networks], [x for _, x in networks], folder, kernels)
+    wrong = differences([m for m, _ in networks], [x for _, x in networks], folder)
     assert not {i: (what, _kinds(networks[i][0])) for i, what in wrong.items()}
 
 
@@ -143,19 +134,15 @@ def _kinds(model: bytes) -> str:
 
 @BATCH
 @given(seeds=st.lists(SEEDS, min_size=20, max_size=20, unique=True))
-def test_sample_of_networks(
-    tmp_path_factory: pytest.TempPathFactory, kernels: Path, seeds: list[int]
-) -> None:
-    check_networks(seeds, tmp_path_factory.mktemp("networks"), kernels)
+def test_sample_of_networks(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
+    check_networks(seeds, tmp_path_factory.mktemp("networks"))
 
 
 @pytest.mark.slow
 @BATCH
 @given(seeds=st.lists(SEEDS, min_size=300, max_size=300, unique=True))
-def test_many_networks(
-    tmp_path_factory: pytest.TempPathFactory, kernels: Path, seeds: list[int]
-) -> None:
-    check_networks(seeds, tmp_path_factory.mktemp("networks"), kernels)
+def test_many_networks(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
+    check_networks(seeds, tmp_path_factory.mktemp("networks"))
 
 
 def test_every_operator_has_cases() -> None:

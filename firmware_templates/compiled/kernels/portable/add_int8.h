@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sum of two tensors of different scales. */
 #ifndef EDGEMCU_KERNELS_ADD_INT8_H
 #define EDGEMCU_KERNELS_ADD_INT8_H

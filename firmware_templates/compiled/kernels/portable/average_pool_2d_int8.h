@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Average pooling; padding does not count. */
 #ifndef EDGEMCU_KERNELS_AVERAGE_POOL_2D_INT8_H
 #define EDGEMCU_KERNELS_AVERAGE_POOL_2D_INT8_H

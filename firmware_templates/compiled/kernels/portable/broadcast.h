@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Walks two tensors that are combined element by element, one possibly repeated along some axes. */
 #ifndef EDGEMCU_KERNELS_BROADCAST_H
 #define EDGEMCU_KERNELS_BROADCAST_H

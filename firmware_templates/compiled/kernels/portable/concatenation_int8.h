@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One input of a concatenation, copied to its place in the output. */
 #ifndef EDGEMCU_KERNELS_CONCATENATION_INT8_H
 #define EDGEMCU_KERNELS_CONCATENATION_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "conv_1x1_int8.h"
 
 #include "dot_int8.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1x1 convolution with stride 1: a matrix product of pixels by output channels. */
 #ifndef EDGEMCU_KERNELS_CONV_1X1_INT8_H
 #define EDGEMCU_KERNELS_CONV_1X1_INT8_H

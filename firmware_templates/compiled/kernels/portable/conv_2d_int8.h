@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 2-D convolution of any window, stride, dilation and padding. */
 #ifndef EDGEMCU_KERNELS_CONV_2D_INT8_H
 #define EDGEMCU_KERNELS_CONV_2D_INT8_H
@@ -13,7 +14,8 @@ struct conv_2d_int8_params {
     int32_t always_gather; /* 1 where window rows are not contiguous in the input, or short */
     struct int8_output out;
     struct channel_scales scales; /* output_channels entries each, rounded up to even */
-    const int8_t *weights; /* [output_channels / 2][height][width][input_channels][2], zero-filled */
+    /* [output_channels / 2][height][width][input_channels][2], zero-filled */
+    const int8_t *weights;
 };
 
 /* input: NHWC; output: NHWC; patches: 2 x height x width x input_channels bytes of scratch.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "depthwise_conv_2d_int8.h"
 
 /* All output channels of one pixel; taps are row_stride and column_stride apart. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 2-D convolution of any window, stride, dilation, padding and depth multiplier. */
 #ifndef EDGEMCU_KERNELS_DEPTHWISE_CONV_2D_INT8_H
 #define EDGEMCU_KERNELS_DEPTHWISE_CONV_2D_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "depthwise_conv_3x3_int8.h"
 
 /* All channels of one output pixel; x points at the window's first tap. */

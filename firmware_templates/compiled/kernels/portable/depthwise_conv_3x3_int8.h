@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 3x3 convolution, one output channel per input channel, any stride and padding. */
 #ifndef EDGEMCU_KERNELS_DEPTHWISE_CONV_3X3_INT8_H
 #define EDGEMCU_KERNELS_DEPTHWISE_CONV_3X3_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "dequantize_int8_float32.h"
 
 #include <string.h>

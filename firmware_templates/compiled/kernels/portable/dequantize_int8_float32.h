@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* int8 to float32. */
 #ifndef EDGEMCU_KERNELS_DEQUANTIZE_INT8_FLOAT32_H
 #define EDGEMCU_KERNELS_DEQUANTIZE_INT8_FLOAT32_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Dot products of int8 rows in register blocks: the inner loop of convolutions.
  *
  * Weights of two output channels are interleaved: w[0], w[1] belong to the first input value of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "fully_connected_int8.h"
 
 void fully_connected_int8(const struct fully_connected_int8_params *p, const int8_t *input,

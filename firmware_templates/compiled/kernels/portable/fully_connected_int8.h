@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer: a matrix by a vector, for each row of the input. */
 #ifndef EDGEMCU_KERNELS_FULLY_CONNECTED_INT8_H
 #define EDGEMCU_KERNELS_FULLY_CONNECTED_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "grouped_conv_2d_int8.h"
 
 void grouped_conv_2d_int8(const struct grouped_conv_2d_int8_params *p, const int8_t *input,

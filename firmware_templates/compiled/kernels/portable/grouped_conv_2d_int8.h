@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 2-D convolution whose output channels each see one group of the input channels. */
 #ifndef EDGEMCU_KERNELS_GROUPED_CONV_2D_INT8_H
 #define EDGEMCU_KERNELS_GROUPED_CONV_2D_INT8_H

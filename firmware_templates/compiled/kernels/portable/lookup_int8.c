@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "lookup_int8.h"
 
 void lookup_int8(const struct lookup_int8_params *p, const int8_t *input, int8_t *output)

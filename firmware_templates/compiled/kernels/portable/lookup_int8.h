@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any function of one int8 value, as a table of its 256 results. */
 #ifndef EDGEMCU_KERNELS_LOOKUP_INT8_H
 #define EDGEMCU_KERNELS_LOOKUP_INT8_H

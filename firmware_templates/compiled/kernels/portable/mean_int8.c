@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mean_int8.h"
 
 static int32_t sum_int8(const struct mean_int8_params *p, const int8_t *x)

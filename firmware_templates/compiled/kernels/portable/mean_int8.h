@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Mean over any axes. */
 #ifndef EDGEMCU_KERNELS_MEAN_INT8_H
 #define EDGEMCU_KERNELS_MEAN_INT8_H

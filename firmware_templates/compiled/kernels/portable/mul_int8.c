@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mul_int8.h"
 
 static void mul_row(const void *params, const int8_t *a, const int8_t *b, int8_t *output)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Product of two tensors, element by element. */
 #ifndef EDGEMCU_KERNELS_MUL_INT8_H
 #define EDGEMCU_KERNELS_MUL_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A tensor set into a larger one, the rest of which holds one value. */
 #ifndef EDGEMCU_KERNELS_PAD_INT8_H
 #define EDGEMCU_KERNELS_PAD_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The window of a pooling layer, cut off where it leaves the input. */
 #ifndef EDGEMCU_KERNELS_POOL_WINDOW_H
 #define EDGEMCU_KERNELS_POOL_WINDOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "quantize_float32_int8.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* float32 to int8. */
 #ifndef EDGEMCU_KERNELS_QUANTIZE_FLOAT32_INT8_H
 #define EDGEMCU_KERNELS_QUANTIZE_FLOAT32_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rescaling of int32 accumulators to int8, to the last bit as TensorFlow Lite's reference does it.
  *
  * A real factor is held as multiplier x 2^(shift - 31), with 2^30 <= multiplier < 2^31 (or 0) and
@@ -81,10 +82,9 @@ static inline int8_t requantize(int32_t acc, int32_t multiplier, int32_t shift,
 }
 
 /* Copied out of the arrays once per channel, as stores to an output could change those. */
-static inline struct channel_scale channel_scale(const struct channel_scales *scales, int32_t channel)
+static inline struct channel_scale channel_scale(const struct channel_scales *scales, int32_t c)
 {
-    const struct channel_scale scale = {scales->bias[channel], scales->multiplier[channel],
-                                        scales->shift[channel]};
+    const struct channel_scale scale = {scales->bias[c], scales->multiplier[c], scales->shift[c]};
     return scale;
 }
 

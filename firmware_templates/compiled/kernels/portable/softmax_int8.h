@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax over the last axis; the output's scale is 1/256 and its zero point -128. */
 #ifndef EDGEMCU_KERNELS_SOFTMAX_INT8_H
 #define EDGEMCU_KERNELS_SOFTMAX_INT8_H

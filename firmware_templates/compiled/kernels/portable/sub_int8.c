@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "sub_int8.h"
 
 static inline int32_t rescale_operand(const struct sub_int8_operand *operand, int8_t value)

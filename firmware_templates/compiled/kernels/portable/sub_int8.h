@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Difference of two tensors of different scales. */
 #ifndef EDGEMCU_KERNELS_SUB_INT8_H
 #define EDGEMCU_KERNELS_SUB_INT8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The window that a convolution moves over its input, and what to do where it leaves the input. */
 #ifndef EDGEMCU_KERNELS_WINDOW_H
 #define EDGEMCU_KERNELS_WINDOW_H
