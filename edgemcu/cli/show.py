@@ -158,6 +158,15 @@ def _accuracy_table(evaluations: dict[str, Evaluation]) -> Table:
     return table
 
 
+def _confusion_table(evaluation: Evaluation) -> Table:
+    """Rows are what the photos show, columns what the network answered."""
+    table = _table("shows \\ answered", *(f"{escape(name)}>" for name in evaluation.classes))
+    for index, (name, row) in enumerate(zip(evaluation.classes, evaluation.confusion, strict=True)):
+        cells = [f"[bold]{n:,}[/bold]" if i == index else f"{n:,}" for i, n in enumerate(row)]
+        table.add_row(escape(name), *cells)
+    return table
+
+
 def _unchanged(flag: bool) -> str:
     return " [dim](unchanged)[/dim]" if flag else ""
 
@@ -170,6 +179,7 @@ def training(trained: TrainedModel) -> None:
         f"{result.parameters:,} parameters, best of {result.epochs} epochs: {result.best_epoch} "
         f"(validation {percent(result.validation_accuracy)}), {result.seconds:.0f} s"
     )
+    terminal.print(f"curves: {trained.curves}")
     terminal.print(f"weights: {trained.weights}{_unchanged(trained.unchanged)}")
 
 
@@ -177,6 +187,9 @@ def quantization(quantized: QuantizedModel) -> None:
     result = quantized.result
     terminal = result_terminal()
     terminal.print(_accuracy_table({"float": result.float32, "int8": result.int8}))
+    terminal.print()
+    terminal.print(_confusion_table(result.int8))
+    terminal.print()
     lost = result.points_lost
     changed = f"{lost:.2f} points lost" if lost > 0 else f"{-lost:.2f} points gained"
     terminal.print(

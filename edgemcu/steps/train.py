@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemcu.artefacts import StepFolder, sha256_file
+from edgemcu.artefacts import StepFolder, sha256_file, write_bytes
 from edgemcu.console import QUIET, Console
 from edgemcu.data import BUILT_IN, dataset_digest, load_dataset
 from edgemcu.errors import TrainingError
 from edgemcu.project import Project
+from edgemcu.report.curves import draw_curves
+from edgemcu.report.model import Epoch
 from edgemcu.steps.dataset import dataset_spec
 from edgemcu.training.architectures import NetworkConfig
 from edgemcu.training.config import TrainingConfig, training_config
@@ -25,6 +27,8 @@ from edgemcu.training.loop import (
     train,
 )
 from edgemcu.training.weights import ZOO_PREFIX, init_path
+
+CURVES_FILE = "curves.png"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class TrainedModel:
         return self.folder / WEIGHTS_FILE
 
     @property
+    def curves(self) -> Path:
+        """Accuracy and loss over the epochs: a PNG file."""
+        return self.folder / CURVES_FILE
+
+    @property
     def predictions(self) -> Path:
         """The float network's class probabilities for the test photos: float32, (N, classes)."""
         return self.folder / PREDICTIONS_FILE
@@ -60,6 +69,8 @@ class TrainedModel:
         return {
             **self.result.to_json(),
             "weights": str(self.weights),
+            "curves": str(self.curves),
+            "history": [dict(epoch) for epoch in self.history],
             "recipe": dict(self.recipe),
             "unchanged": self.unchanged,
         }
@@ -111,6 +122,9 @@ def train_model(project: Project, *, console: Console = QUIET, force: bool = Fal
             work=work,
             console=console,
         )
+        history = json.loads((staged.path / HISTORY_FILE).read_text())
+        curves = draw_curves([Epoch(**epoch) for epoch in history], result.best_epoch, project.name)
+        write_bytes(staged.path / CURVES_FILE, curves)
         source = spec.source if spec.source in BUILT_IN else Path(spec.source).name
         staged.result = {
             "training": result.to_json(),
