@@ -1,7 +1,7 @@
 """From the graph's operators to operations: the reference kernels' `Prepare`, on the host.
 
 Multipliers are computed in the same floating-point types and the same order as TensorFlow Lite
-does it, as the last bit of a multiplier can show in the output. See `docs/compiled-runtime.md` for
+does it, as the last bit of a multiplier can show in the output. See `docs/exactness.md` for
 where TensorFlow Lite and TensorFlow Lite Micro differ.
 """
 
