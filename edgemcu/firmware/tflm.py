@@ -36,6 +36,7 @@ _BUILD_FLAGS = (
     "-DTF_LITE_STATIC_MEMORY",
     "-DTF_LITE_STRIP_ERROR_STRINGS",
 )
+_BYTES = tuple(f"0x{byte:02x}," for byte in range(256))
 _LOCAL = ("symlink://", "file://")
 _HINT = (
     'name one in edgemcu.toml, [tflm] library = "…": a folder that is a PlatformIO library, '
@@ -143,7 +144,7 @@ def check_library(library: str | None) -> None:
 def c_bytes(data: bytes) -> str:
     """The inside of a C array, `BYTES_PER_LINE` bytes a line."""
     lines = (data[i : i + BYTES_PER_LINE] for i in range(0, len(data), BYTES_PER_LINE))
-    return "\n".join("    " + " ".join(f"0x{byte:02x}," for byte in line) for line in lines)
+    return "\n".join("    " + " ".join(map(_BYTES.__getitem__, line)) for line in lines)
 
 
 def _local_folder(library: str | None) -> Path | None:
