@@ -26,10 +26,13 @@ from edgemcu.training.architectures import NetworkConfig, build_network
 from edgemcu.training.config import TrainingConfig, training_config
 from edgemcu.training.loop import CHECKPOINT_FILE, TrainingResult, train
 from edgemcu.training.weights import (
+    init_path,
+    initialize_from,
     load_weights,
     network_arrays,
     save_weights,
     set_network_arrays,
+    zoo_names,
 )
 from tests.support.easy_photos import CLASSES, make_easy_photos
 from tests.support.tflite_builder import ModelBuilder
@@ -269,6 +272,22 @@ def test_starting_from_earlier_weights(
             out=tmp_path,
             work=tmp_path,
         )
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_the_zoo_knows_classes_by_name(name: str) -> None:
+    weights = load_weights(init_path(f"zoo:{name}"))
+    classes = (weights.classes[3], "something else", weights.classes[0])
+    network = build_network(weights.network, weights.preprocessing, 3)
+    fresh = network_arrays(network)
+    taken = initialize_from(network, classes, weights, where=name)
+    assert f"{classes[0]}, {classes[2]}" in taken
+    found, zoo = network_arrays(network), weights.arrays
+    for part in ("logits/kernel", "logits/bias"):
+        assert np.array_equal(found[part][..., 0], zoo[part][..., 3].astype(np.float32))
+        assert np.array_equal(found[part][..., 1], fresh[part][..., 1])
+        assert np.array_equal(found[part][..., 2], zoo[part][..., 0].astype(np.float32))
+    assert np.array_equal(found["stem/kernel"], zoo["stem/kernel"].astype(np.float32))
 
 
 def test_photos_that_do_not_fit(tmp_path: Path) -> None:
