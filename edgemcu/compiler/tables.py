@@ -66,7 +66,11 @@ def relu6_table(source: Quantization, target: Quantization) -> Int8Table:
 
 
 def logistic_table(source: Quantization, target: Quantization) -> Int8Table:
-    """LOGISTIC with 4 integer bits of input; the output is 1/256 per step from −128."""
+    """LOGISTIC with 4 integer bits of input; the output is 1/256 per step from −128.
+
+    TensorFlow Lite rounds a floating-point sigmoid instead; the two differ by one where that is
+    within about 10⁻⁴ of a tie.
+    """
     if target.zero_point != fp.INT8_MIN:
         raise UnsupportedModelError(
             f"LOGISTIC has an output zero point of {target.zero_point}; the int8 kernels need -128"

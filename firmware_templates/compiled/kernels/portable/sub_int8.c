@@ -9,15 +9,14 @@ static inline int32_t rescale_operand(const struct sub_int8_operand *operand, in
 
 static void sub_row(const void *params, const int8_t *a, const int8_t *b, int8_t *output)
 {
-    const struct sub_int8_params *p = params;
-    const int32_t stride_a = p->shape.stride_a[3];
-    const int32_t stride_b = p->shape.stride_b[3];
+    /* Copies, as stores to the output could change what a pointer leads to. */
+    const struct sub_int8_params p = *(const struct sub_int8_params *)params;
 
-    for (int32_t i = 0; i < p->shape.size[3]; ++i) {
-        const int32_t difference = rescale_operand(&p->a, *a) - rescale_operand(&p->b, *b);
-        output[i] = requantize(difference, p->multiplier, p->shift, &p->out);
-        a += stride_a;
-        b += stride_b;
+    for (int32_t i = 0; i < p.shape.size[3]; ++i) {
+        const int32_t difference = rescale_operand(&p.a, *a) - rescale_operand(&p.b, *b);
+        output[i] = requantize(difference, p.multiplier, p.shift, &p.out);
+        a += p.shape.stride_a[3];
+        b += p.shape.stride_b[3];
     }
 }
 
