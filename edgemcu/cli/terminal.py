@@ -85,7 +85,11 @@ class TerminalConsole:
             TextColumn("{task.fields[note]}", style="dim"),
         ]
         with Progress(*columns, console=self._terminal, transient=False) as progress:
-            yield _Bar(progress, progress.add_task(label, total=total, note=""))
+            task = progress.add_task(label, total=total, note="")
+            yield _Bar(progress, task)
+            if total is None:
+                # Only now is it known how much there was: the bar ends full, not pulsing.
+                progress.update(task, total=progress.tasks[0].completed)
 
 
 def result_terminal() -> RichTerminal:
