@@ -68,8 +68,8 @@ def relu6_table(source: Quantization, target: Quantization) -> Int8Table:
 def logistic_table(source: Quantization, target: Quantization) -> Int8Table:
     """LOGISTIC with 4 integer bits of input; the output is 1/256 per step from −128.
 
-    TensorFlow Lite rounds a floating-point sigmoid instead; the two differ by one where that is
-    within about 10⁻⁴ of a tie.
+    TensorFlow Lite rounds a sigmoid in float32 instead; the two may differ by one where it is
+    within about 10⁻⁵ of a tie.
     """
     if target.zero_point != fp.INT8_MIN:
         raise UnsupportedModelError(
