@@ -89,6 +89,7 @@ find_missing() {
     has qemu-system-arm || need qemu-system-arm
     has gcc || need gcc libc6-dev
     if [ "$level" = dev ]; then
+        has g++ || need g++
         has clang || need clang
     fi
     $ready || venv_works || can_make_venv "$python" || need python3-venv

@@ -37,6 +37,12 @@ _INSTALL: dict[str, dict[str, str]] = {
         "pacman": "pacman -S arm-none-eabi-newlib",
         "brew": "brew install --cask gcc-arm-embedded",
     },
+    "libstdc++": {
+        "apt": "apt install libstdc++-arm-none-eabi-newlib",
+        "dnf": "dnf install arm-none-eabi-gcc-cs-c++ arm-none-eabi-newlib",
+        "pacman": "pacman -S arm-none-eabi-newlib",
+        "brew": "brew install --cask gcc-arm-embedded",
+    },
     "gcc": {
         "apt": "apt install gcc libc6-dev",
         "dnf": "dnf install gcc",
@@ -126,6 +132,7 @@ def diagnose() -> Diagnosis:
         _platformio,
         _compilers,
         _newlib,
+        _libstdcxx,
         lambda: _tool(Finding("clang", "edgemcu's own tests compile with it too", False), "clang"),
         _qemu,
         _npm,
@@ -261,12 +268,22 @@ def _compilers() -> list[Finding]:
 
 def _newlib() -> Finding:
     finding = Finding("newlib-nano", "the C library of bare-metal ARM boards", True)
-    compiler = shutil.which("arm-none-eabi-gcc")
+    return _library(finding, "arm-none-eabi-gcc", "nano.specs", "newlib")
+
+
+def _libstdcxx() -> Finding:
+    finding = Finding("libstdc++ for ARM", "the tflm runtime on ARM boards", False)
+    return _library(finding, "arm-none-eabi-g++", "libstdc++_nano.a", "libstdc++")
+
+
+def _library(finding: Finding, compiler: str, file: str, name: str) -> Finding:
+    """Complete `finding` with where a compiler has `file`."""
+    program = shutil.which(compiler)
     # Without the library the compiler prints the bare name back.
-    specs = _output(compiler, "-print-file-name=nano.specs").strip() if compiler else ""
-    if not Path(specs).is_absolute():
-        return replace(finding, status="missing", get=_how_to_get("newlib"))
-    return replace(finding, path=str(Path(specs).resolve()))
+    path = _output(program, f"-print-file-name={file}").strip() if program else ""
+    if not Path(path).is_absolute():
+        return replace(finding, status="missing", get=_how_to_get(name))
+    return replace(finding, path=str(Path(path).resolve()))
 
 
 def _qemu() -> Finding:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "gcc", "clang", "npm")
+TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "gcc", "g++", "clang", "npm")
 NEEDED = (
     *("sh", "env", "cat", "cksum", "dirname", "id", "mktemp", "mkdir", "mv", "rm", "sed", "cp"),
     *("chmod", "touch", "printf"),
