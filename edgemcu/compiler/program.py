@@ -62,12 +62,15 @@ class Placement:
 
 @dataclass(frozen=True)
 class Program:
-    """Attributes:
-    graph: what it was made from.
-    storage: for each tensor of the graph, the tensor whose memory it is.
-    placements: of activations, by storage tensor, in order of their first life.
-    constants: storage tensors that are read from flash.
-    plan: the arena.
+    """All that the C text says.
+
+    Attributes:
+        graph: what it was made from.
+        storage: for each tensor of the graph, the tensor whose memory it is.
+        layers: in execution order.
+        placements: of activations, by storage tensor.
+        constants: storage tensors that are read from flash.
+        plan: the arena.
     """
 
     graph: Graph

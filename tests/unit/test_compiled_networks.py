@@ -11,6 +11,18 @@ import pytest
 from numpy.typing import NDArray
 
 from edgemcu.compiler import compile_model
+from edgemcu.compiler import fixed_point as fp
+from edgemcu.graph.ir import (
+    Activation,
+    ConvAttributes,
+    DType,
+    Graph,
+    Op,
+    OpKind,
+    Padding,
+    Quantization,
+    Tensor,
+)
 from edgemcu.tflite import parse_model
 from tests.support.compiled import ModelProcess, host_kernels
 from tests.support.oracle import run_oracle
@@ -190,6 +202,35 @@ def test_outputs_that_nothing_computes(tmp_path: Path) -> None:
     with ModelProcess([compiled], tmp_path / "models", host_kernels()) as process:
         rows = process.run(0, np.array([[5, 250, 7]], np.uint8))
     assert rows.view(np.int8).tolist() == [[5, -6, 7, 1, 2, -3, 6, -4, 4, 6, -4, 4]]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 3e-3, 0.4, 900.0])
+def test_sums_that_leave_int32_wrap(scale: float, tmp_path: Path) -> None:
+    """Accumulator, shift to the left, and zero point: as in the reference, without undefined
+    behaviour. The reader refuses such models."""
+    biases = np.array([2**31 - 1, -(2**31), 2**31 - 40_000, -(2**31) + 40_000], np.int32)
+    weights = np.array([127, -127, 127, -127], np.int8).reshape(4, 1, 1, 1)
+    tensors = (
+        Tensor("x", (1, 16, 16, 1), DType.INT8, Quantization(np.float32([1]), np.int32([-128]))),
+        Tensor(
+            "w", (4, 1, 1, 1), DType.INT8, Quantization(np.float32([1]), np.int32([0])), weights
+        ),
+        Tensor("b", (4,), DType.INT32, None, biases),
+        Tensor("y", (1, 16, 16, 4), DType.INT8, Quantization(np.float32([scale]), np.int32([127]))),
+    )
+    attributes = ConvAttributes(Padding.SAME, (1, 1), (1, 1), Activation.NONE)
+    graph = Graph(tensors, (Op(OpKind.CONV_2D, (0, 1, 2), (3,), attributes),), (0,), (3,))
+    factor = fp.quantize_multiplier(1 / float(np.float32(scale)))
+    expected = [
+        fp.clamp_int8(fp.wrap_int32(fp.multiply_by_quantized_multiplier(acc, factor) + 127))
+        for q in range(-128, 128)
+        for w, bias in zip(weights.ravel().tolist(), biases.tolist(), strict=True)
+        for acc in [fp.wrap_int32((q + 128) * w + bias)]
+    ]
+    compiled = compile_model(graph, model_digest="0" * 64)
+    with ModelProcess([compiled], tmp_path / "models", host_kernels()) as process:
+        row = np.arange(-128, 128).astype(np.int8).view(np.uint8)
+        assert process.run(0, row[None]).view(np.int8)[0].tolist() == expected
 
 
 def test_in_place_saves_memory() -> None:

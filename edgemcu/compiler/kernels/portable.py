@@ -287,8 +287,8 @@ def _dequantize(operation: o.DequantizeFloat) -> Binding:
     )
 
 
-def _elements(operation: o.Operation) -> float:
-    """Operations with one kernel only need no estimate."""
+def _only_one(operation: o.Operation) -> float:
+    """The cost where there is one kernel and so nothing to compare."""
     return 0.0
 
 
@@ -347,7 +347,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.FullyConnected,
         applies=_always,
-        cost=_elements,
+        cost=_only_one,
         bind=_fully_connected,
         headers=("requantize.h",),
     ),
@@ -356,7 +356,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Pool,
         applies=lambda operation: operation.average,
-        cost=_elements,
+        cost=_only_one,
         bind=_pool,
         headers=("pool_window.h", "requantize.h"),
     ),
@@ -365,7 +365,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Pool,
         applies=lambda operation: not operation.average,
-        cost=_elements,
+        cost=_only_one,
         bind=_pool,
         headers=("pool_window.h", "requantize.h"),
     ),
@@ -374,7 +374,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Mean,
         applies=_always,
-        cost=_elements,
+        cost=_only_one,
         bind=_mean,
         headers=("requantize.h",),
     ),
@@ -383,7 +383,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Sum,
         applies=lambda operation: not operation.subtract,
-        cost=_elements,
+        cost=_only_one,
         bind=_sum,
         headers=("broadcast.h", "requantize.h"),
     ),
@@ -392,7 +392,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Sum,
         applies=lambda operation: operation.subtract,
-        cost=_elements,
+        cost=_only_one,
         bind=_sum,
         headers=("broadcast.h", "requantize.h"),
     ),
@@ -401,19 +401,19 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Product,
         applies=_always,
-        cost=_elements,
+        cost=_only_one,
         bind=_product,
         headers=("broadcast.h", "requantize.h"),
     ),
-    Kernel("pad_int8", FOLDER, o.Pad, applies=_always, cost=_elements, bind=_pad),
-    Kernel("concatenation_int8", FOLDER, o.Join, applies=_always, cost=_elements, bind=_join),
-    Kernel("lookup_int8", FOLDER, o.Lookup, applies=_always, cost=_elements, bind=_lookup),
+    Kernel("pad_int8", FOLDER, o.Pad, applies=_always, cost=_only_one, bind=_pad),
+    Kernel("concatenation_int8", FOLDER, o.Join, applies=_always, cost=_only_one, bind=_join),
+    Kernel("lookup_int8", FOLDER, o.Lookup, applies=_always, cost=_only_one, bind=_lookup),
     Kernel(
         "softmax_int8",
         FOLDER,
         o.Softmax,
         applies=_always,
-        cost=_elements,
+        cost=_only_one,
         bind=_softmax,
         headers=("requantize.h",),
     ),
@@ -422,7 +422,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.QuantizeFloat,
         applies=_always,
-        cost=_elements,
+        cost=_only_one,
         bind=_quantize,
         headers=("requantize.h",),
     ),
@@ -431,7 +431,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DequantizeFloat,
         applies=_always,
-        cost=_elements,
+        cost=_only_one,
         bind=_dequantize,
     ),
 )

@@ -76,7 +76,9 @@ static inline int8_t requantize(int32_t acc, int32_t multiplier, int32_t shift,
         const int32_t twice = (high + (high >> 31)) >> (-shift - 1);
         value = ((twice + 1) >> 1) + out->zero_point;
     } else {
-        value = rescale(acc, multiplier, shift) + out->zero_point;
+        /* Large values wrap, as they do in the reference. */
+        const uint32_t scaled = (uint32_t)rescale(acc, multiplier, shift);
+        value = (int32_t)(scaled + (uint32_t)out->zero_point);
     }
     return (int8_t)clamp(value, out->min, out->max);
 }
