@@ -59,7 +59,7 @@ def emit(program: Program, target: str, model_digest: str) -> tuple[dict[str, st
         "macs": sum(layer.macs for layer in program.layers),
     }
     files = {
-        name: environment.get_template(f"{name}.j2").render(context)
+        name: environment.get_template(f"{name}.jinja").render(context)
         for name in (
             "edgemcu_model.h",
             "model.c",

@@ -52,7 +52,7 @@ def render_html(report: RunReport) -> str:
         brief=_brief,
     )
     environment.globals.update(plural=text.plural)
-    page = environment.get_template("page.html.j2")
+    page = environment.get_template("page.html.jinja")
     css = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
     return page.render(css=css, r=report, **_pictures(report), **_tables(report))
 
