@@ -5,10 +5,6 @@ accumulator once, in float64. TensorFlow Lite Micro's rounds twice, in fixed poi
 CONV_2D, and differs in the last bit now and then. What runs on devices decides, so each
 FULLY_CONNECTED becomes a 1×1 CONV_2D with the very multiplier that TensorFlow Lite Micro uses: the
 interpreter then computes the same bytes as it, with its own code.
-
-In int8 RELU6, TensorFlow Lite Micro takes the output's quantization to be the input's, where
-TensorFlow Lite rescales. A RELU6 between different quantizations gets an output like its input,
-whose bytes are then taken as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +17,7 @@ from edgemcu.tflite_edit import pack_model, schema_module
 
 
 def with_micro_rounding(model: bytes) -> bytes:
-    """Replace each FULLY_CONNECTED by RESHAPE, CONV_2D (1×1) and RESHAPE; see above for RELU6.
+    """Replace each FULLY_CONNECTED by RESHAPE, CONV_2D (1×1) and RESHAPE.
 
     Args:
         model: a .tflite that `edgemcu.tflite` has read: this trusts it.
@@ -39,8 +35,6 @@ def with_micro_rounding(model: bytes) -> bytes:
     for operator in graph.operators:
         if _is(schema, tree, operator, "FULLY_CONNECTED"):
             operators += _as_convolution(schema, tree, operator)
-        elif _is(schema, tree, operator, "RELU6") and _requantizes(tree, operator):
-            operators += _as_clamp(schema, tree, operator)
         else:
             operators.append(operator)
     if len(operators) == len(graph.operators):
@@ -53,24 +47,6 @@ def _is(schema: Any, tree: Any, operator: Any, name: str) -> bool:
     code = tree.operatorCodes[operator.opcodeIndex]
     kind = max(code.builtinCode, code.deprecatedBuiltinCode)
     return bool(kind == getattr(schema.BuiltinOperator, name))
-
-
-def _requantizes(tree: Any, operator: Any) -> bool:
-    tensors = tree.subgraphs[0].tensors
-    source, target = (tensors[int(i)] for i in (operator.inputs[0], operator.outputs[0]))
-    a, b = source.quantization, target.quantization
-    return bool(a.scale[0] != b.scale[0] or a.zeroPoint[0] != b.zeroPoint[0])
-
-
-def _as_clamp(schema: Any, tree: Any, operator: Any) -> list[Any]:
-    """RELU6 to the input's own quantization, then RESHAPE."""
-    tensors = tree.subgraphs[0].tensors
-    source = tensors[int(operator.inputs[0])]
-    output = int(operator.outputs[0])
-    clamped = len(tensors)
-    tensors.append(_like(schema, source, [int(size) for size in source.shape]))
-    operator.outputs = [clamped]
-    return [operator, _reshape(schema, tree, clamped, output, tensors[output].shape)]
 
 
 def _as_convolution(schema: Any, tree: Any, operator: Any) -> list[Any]:

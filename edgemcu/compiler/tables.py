@@ -48,21 +48,23 @@ def requantize_table(source: Quantization, target: Quantization) -> Int8Table:
 
 def relu_table(source: Quantization, target: Quantization) -> Int8Table:
     """RELU, which may change the quantization too; the factor is a float32 quotient."""
-    factor = fp.quantize_multiplier(float(source.scales[0] / target.scales[0]))
-    lower = max(fp.INT8_MIN, target.zero_point)
-    return _tabulate(lambda q: fp.clamp_int8(max(lower, _rescale(q, source, target, factor))))
+    return _clamped_table(source, target, fp.INT8_MAX)
 
 
 def relu6_table(source: Quantization, target: Quantization) -> Int8Table:
-    """RELU6 on the input's quantization.
+    """RELU6, rescaled like RELU, as TensorFlow Lite does it.
 
-    TensorFlow Lite Micro clamps the raw input and takes the output's quantization to be the same;
-    TensorFlow Lite rescales where it is not. They agree wherever the two quantizations are equal.
+    TensorFlow Lite Micro's kernel copies bytes from one quantization to the other without
+    rescaling them, which is right only where the two are equal; there they agree.
     """
-    del target
-    upper = fp.round_half_away(float(np.float32(6.0) / source.scales[0])) + source.zero_point
-    upper = fp.clamp_int8(upper)
-    return _tabulate(lambda q: min(max(q, source.zero_point), upper))
+    upper = target.zero_point + fp.round_half_away(float(np.float32(6.0) / target.scales[0]))
+    return _clamped_table(source, target, min(fp.INT8_MAX, upper))
+
+
+def _clamped_table(source: Quantization, target: Quantization, upper: int) -> Int8Table:
+    factor = fp.quantize_multiplier(float(source.scales[0] / target.scales[0]))
+    lower = max(fp.INT8_MIN, target.zero_point)
+    return _tabulate(lambda q: min(upper, max(lower, _rescale(q, source, target, factor))))
 
 
 def logistic_table(source: Quantization, target: Quantization) -> Int8Table:

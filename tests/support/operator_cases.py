@@ -357,8 +357,6 @@ def _unary(c: _Maker, kind: str) -> None:
     out_scale, out_zero = c.near(scale), c.zero_point()
     if kind == "LOGISTIC":
         out_scale, out_zero = 1 / 256, -128
-    if kind == "RELU6":
-        out_scale, out_zero = scale, zero_point
     c.builder.output(c.builder.op(kind, [x], (1, 256), out_scale, out_zero))
 
 

@@ -144,7 +144,7 @@ def pad_before_two_convolutions(b: ModelBuilder) -> None:
 
 
 def relu6_between_quantizations(b: ModelBuilder) -> None:
-    """Where the references differ: TensorFlow Lite Micro ignores the output's quantization."""
+    """TensorFlow Lite rescales; TensorFlow Lite Micro ignores the output's quantization."""
     x = b.input((1, 256), SCALE, 3)
     b.output(b.op("RELU6", [x], (1, 256), SCALE / 2, -128))
 
