@@ -86,6 +86,7 @@ def tflm_files(
         "digest": model.digest,
         "kernels": kernels,
         "hosted": hosted,
+        "per_channel_dense": has_per_channel_dense(file),
         "arena": arena,
         "operators": op_resolver(file, kernels),
         "inputs": [_described(model.graph.tensors[index]) for index in model.graph.inputs],
@@ -97,6 +98,14 @@ def tflm_files(
     files = {f"{LIBRARY}/{name}": render(f"tflm/{name}.jinja", context) for name in names}
     files[f"{LIBRARY}/library.json"] = library_json()
     return files
+
+
+def has_per_channel_dense(file: ModelFile) -> bool:
+    """Whether a FULLY_CONNECTED has several scales, which TFLM understands since 2024 only."""
+    return any(
+        op.name == "FULLY_CONNECTED" and len(file.tensors[op.inputs[1]].scales) > 1
+        for op in file.operators
+    )
 
 
 def op_resolver(file: ModelFile, kernels: Kernels = "reference") -> list[str]:

@@ -161,6 +161,16 @@ def test_structs_are_larger_on_a_computer() -> None:
     assert sources("host").arena_bytes > sources("stm32f405").arena_bytes
 
 
+def test_scales_per_channel_are_not_left_to_old_versions_of_tflm() -> None:
+    """They would take the first for all: they must not compile."""
+    name = f"{LIBRARY}/edgemcu_tflm.cpp"
+    data = NETWORKS["branches"]()
+    model = ModelSource(parse_model(data, "branches"), data, sha256_bytes(data))
+    text = tflm_sources(model, load_board("stm32f405"), None).files[name]
+    assert "static_assert(sizeof(&tflite::OpDataFullyConnected::is_per_channel)" in text
+    assert "static_assert" not in sources().files[name]
+
+
 # ---- Where the library comes from ------------------------------------------------------------
 
 
