@@ -27,14 +27,32 @@ def make_inputs(graph: Graph, what: str, *, seed: int = 0) -> NDArray[np.uint8]:
     Raises:
         InputsError: not understood, unreadable, or of another shape or dtype than the model's.
     """
+    count = check_inputs(what)
+    return (
+        load_inputs(graph, Path(what)) if count is None else random_inputs(graph, count, seed=seed)
+    )
+
+
+def check_inputs(what: str) -> int | None:
+    """What can be checked before there is a model: N of "random:N", or None for a file.
+
+    Raises:
+        InputsError: not understood, or no such file.
+    """
     if what.startswith("random:"):
         count = what.removeprefix("random:")
         if not count.isdecimal() or not 1 <= int(count) <= MAX_INFERENCES:
             raise InputsError(
                 f"{what!r} is not random:N with N from 1 to {MAX_INFERENCES}", where="--inputs"
             )
-        return random_inputs(graph, int(count), seed=seed)
-    return load_inputs(graph, Path(what))
+        return int(count)
+    if not Path(what).is_file():
+        raise InputsError(
+            "there is no such file",
+            where=what,
+            hint="save an array with numpy.save, or use --inputs random:N",
+        )
+    return None
 
 
 def random_inputs(graph: Graph, count: int, *, seed: int = 0) -> NDArray[np.uint8]:

@@ -77,7 +77,8 @@ def run_reference(
             jobs.append(
                 [str(given), str(folder / f"in{index}.npy"), str(folder / f"out{index}.npy")]
             )
-        with console.progress("reference kernels", total=len(inputs), unit="inferences") as bar:
+        label = "reference kernels" if micro else "TensorFlow Lite's own"
+        with console.progress(label, total=len(inputs), unit="inferences") as bar:
             _run_workers(jobs, model, timeout_s, bar)
         return np.concatenate([np.load(job[-1], allow_pickle=False) for job in jobs])
 

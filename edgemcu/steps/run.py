@@ -25,7 +25,7 @@ from edgemcu.device.protocol import Kind
 from edgemcu.device.streaming import DeviceOutputs, stream
 from edgemcu.errors import EmulatorError, InputsError
 from edgemcu.graph.ir import Graph, OpKind
-from edgemcu.inputs import make_inputs
+from edgemcu.inputs import check_inputs, make_inputs
 from edgemcu.preprocessing import Preprocessing, quantize_pixels
 from edgemcu.reference import run_reference
 from edgemcu.report.html import render_html
@@ -126,11 +126,15 @@ def run_firmware(
         raise EmulatorError(f"{board.name} cannot be emulated", hint="see `edgemcu boards`")
     if inputs is not None and images is not None:
         raise InputsError("--images and --inputs exclude each other", where="--inputs")
+    if inputs is not None:
+        check_inputs(inputs)
     trained = None
     if request.own_model and request.project is not None:
         training = train_model(request.project, console=console, force=force)
         quantized = quantize_model(request.project, console=console, force=force)
         trained = Trained(training, quantized)
+    graph = read_model(request.existing_model())
+    tensors = _tensors(request, graph, images, inputs)
     built = build_firmware(request, console=console)
     wanted = _wanted(request, built, board, images, inputs)
     step = StepFolder(request.folder / "run", "run")
@@ -138,8 +142,7 @@ def run_firmware(
     if not force and step.result(wanted) is not None:
         return RunResult(load_report(step.path / REPORT_DATA), page, unchanged=True)
 
-    graph = read_model(request.model)
-    stimulus = _stimulus(request, graph, images, inputs, console)
+    stimulus = tensors or _photos(request, graph, images, console)
     device = _run_on_device(built, board, stimulus, console)
     expected = run_reference(request.model, stimulus.tensors, console=console)
     tflite = None
@@ -188,21 +191,12 @@ def _wanted(
     }
 
 
-def _stimulus(
-    request: FirmwareRequest,
-    graph: Graph,
-    images: int | None,
-    inputs: str | None,
-    console: Console,
-) -> Stimulus:
-    metadata = read_metadata(graph, str(request.model))
-    if inputs is None and request.own_model and request.project is not None:
-        assert metadata is not None
-        count = images or request.project.file.run.images
-        dataset = load_dataset(
-            dataset_spec(request.project), metadata.preprocessing, console=console
-        )
-        return photo_stimulus(graph, metadata, dataset.test, count)
+def _tensors(
+    request: FirmwareRequest, graph: Graph, images: int | None, inputs: str | None
+) -> Stimulus | None:
+    """The inputs of a run without photos; None for one with."""
+    if inputs is None and request.own_model:
+        return None
     if images is not None:
         raise InputsError(
             "a model that was brought along has no test photos",
@@ -212,6 +206,16 @@ def _stimulus(
     what = inputs or DEFAULT_INPUTS
     tensors = make_inputs(graph, what)
     return Stimulus(tensors, Kind.TENSOR, tensors, None, what)
+
+
+def _photos(
+    request: FirmwareRequest, graph: Graph, images: int | None, console: Console
+) -> Stimulus:
+    metadata = read_metadata(graph, str(request.model))
+    assert metadata is not None and request.project is not None
+    count = images or request.project.file.run.images
+    dataset = load_dataset(dataset_spec(request.project), metadata.preprocessing, console=console)
+    return photo_stimulus(graph, metadata, dataset.test, count)
 
 
 def photo_stimulus(

@@ -284,7 +284,11 @@ def _recipe(training: TrainedModel | None, quantized: QuantizedModel | None) -> 
 def _words(facts: Mapping[str, Any]) -> dict[str, str]:
     """What is set, with keys as words."""
     return {
-        key.replace("_", " "): f"{value:.6g}" if isinstance(value, float) else str(value)
-        for key, value in facts.items()
-        if value is not None
+        key.replace("_", " "): _word(value) for key, value in facts.items() if value is not None
     }
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

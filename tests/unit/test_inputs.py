@@ -83,5 +83,5 @@ def test_a_file_that_is_no_array(int8_graph: Graph, tmp_path: Path, content: byt
 
 
 def test_a_missing_file(int8_graph: Graph, tmp_path: Path) -> None:
-    with pytest.raises(InputsError, match="cannot be read"):
+    with pytest.raises(InputsError, match="no such file"):
         make_inputs(int8_graph, str(tmp_path / "none.npy"))

@@ -236,6 +236,7 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return pid_file
 
 
+@pytest.mark.slow
 def test_a_build_that_hangs_is_ended_with_all_its_children(hanging: Path) -> None:
     with pytest.raises(BuildError, match="did not end within"):
         build_project(hanging.parent, load_board("host"), timeout_s=3.0)
