@@ -13,6 +13,7 @@ env.Append(  # noqa: F821
     ASFLAGS=machine,
     # Debug information names files as they lie in this project, wherever the project is.
     CCFLAGS=[*machine, "-ffile-prefix-map=$PROJECT_DIR=."],
+    CXXFLAGS=option("custom_cxx_flags"),
     LINKFLAGS=[*machine, *option("custom_link_flags")],
     LIBS=option("custom_libraries"),
 )
