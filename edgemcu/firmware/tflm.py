@@ -69,6 +69,8 @@ def tflm_sources(model: ModelSource, board: Board, library: str | None) -> Runti
         cplusplus=True,
         build_flags=_BUILD_FLAGS + (("-DCMSIS_NN",) if kernels == "cmsis-nn" else ()),
         lib_deps=(library or DEFAULT_LIBRARY,),
+        # Bare-metal platforms link the mathematical library by themselves.
+        libraries=("m",) if board.hosted else (),
     )
 
 
