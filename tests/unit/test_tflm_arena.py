@@ -15,12 +15,20 @@ from tests.support.tflm_networks import NETWORKS
 
 # network, target, kernels, CMSIS-NN's instructions, (arena_used_bytes(), smallest arena that
 # AllocateTensors succeeds with), measured in tflite-micro at TFLM_COMMIT: on Arm in QEMU
-# (mps2-an386, mps3-an547), on a computer natively.
+# (mps2-an386), on a computer natively.
 MEASURED: list[tuple[str, Abi, Kernels, Extension, int, int]] = [
     ("classifier", AAPCS, "reference", "none", 1060, 1504),
     ("residual", AAPCS, "reference", "none", 4324, 4336),
     ("branches", AAPCS, "reference", "none", 4388, 4400),
     ("dense", AAPCS, "reference", "none", 916, 1536),
+    ("classifier", AAPCS, "cmsis-nn", "dsp", 1220, 1632),
+    ("residual", AAPCS, "cmsis-nn", "dsp", 4388, 4400),
+    ("branches", AAPCS, "cmsis-nn", "dsp", 4452, 4464),
+    ("dense", AAPCS, "cmsis-nn", "dsp", 1076, 1696),
+    ("classifier", LP64, "reference", "none", 1600, 2128),
+    ("residual", LP64, "reference", "none", 5088, 5088),
+    ("branches", LP64, "reference", "none", 5392, 5392),
+    ("dense", LP64, "reference", "none", 1616, 2320),
 ]
 
 
