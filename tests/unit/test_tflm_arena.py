@@ -14,9 +14,9 @@ from tests.support.random_models import RandomModel
 from tests.support.tflm_networks import NETWORKS
 
 # network, target, kernels, CMSIS-NN's instructions, (arena_used_bytes(), smallest arena that
-# AllocateTensors succeeds with), measured in tflite-micro at TFLM_COMMIT: on Arm in QEMU
-# (mps2-an386), on a computer natively.
-MEASURED: list[tuple[str, Abi, Kernels, Extension, int, int]] = [
+# AllocateTensors succeeds with, None where that was not looked for), measured in tflite-micro at
+# TFLM_COMMIT: on Arm in QEMU (mps2-an386, mps3-an547), on a computer natively.
+MEASURED: list[tuple[str, Abi, Kernels, Extension, int, int | None]] = [
     ("classifier", AAPCS, "reference", "none", 1060, 1504),
     ("residual", AAPCS, "reference", "none", 4324, 4336),
     ("branches", AAPCS, "reference", "none", 4388, 4400),
@@ -25,6 +25,10 @@ MEASURED: list[tuple[str, Abi, Kernels, Extension, int, int]] = [
     ("residual", AAPCS, "cmsis-nn", "dsp", 4388, 4400),
     ("branches", AAPCS, "cmsis-nn", "dsp", 4452, 4464),
     ("dense", AAPCS, "cmsis-nn", "dsp", 1076, 1696),
+    ("classifier", AAPCS, "cmsis-nn", "mve", 1252, None),
+    ("residual", AAPCS, "cmsis-nn", "mve", 15860, None),
+    ("branches", AAPCS, "cmsis-nn", "mve", 4436, None),
+    ("dense", AAPCS, "cmsis-nn", "mve", 1364, None),
     ("classifier", LP64, "reference", "none", 1600, 2128),
     ("residual", LP64, "reference", "none", 5088, 5088),
     ("branches", LP64, "reference", "none", 5392, 5392),
@@ -34,11 +38,12 @@ MEASURED: list[tuple[str, Abi, Kernels, Extension, int, int]] = [
 
 @pytest.mark.parametrize(("network", "abi", "kernels", "core", "used", "least"), MEASURED)
 def test_as_measured(
-    network: str, abi: Abi, kernels: Kernels, core: Extension, used: int, least: int
+    network: str, abi: Abi, kernels: Kernels, core: Extension, used: int, least: int | None
 ) -> None:
     model = open_model(NETWORKS[network](), network)
     arena = compute_arena(model, abi, kernels, core)
-    assert (arena.used, arena.needed) == (used, least)
+    assert arena.used == used
+    assert least in (arena.needed, None)
     assert arena.used == arena.activations + arena.persistent
     assert arena.bytes - arena.needed == 256 + 16 * len(model.operators)
     assert arena.bytes % 16 == 0
