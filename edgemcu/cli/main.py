@@ -13,7 +13,7 @@ from edgemcu.cli.verb import examples
 
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
-    *("generate", "build", "run", "verify"),
+    *("generate", "build", "run", "verify", "classify"),
     *("boards", "doctor", "completion"),
 )
 
@@ -53,6 +53,7 @@ for command in (
     firmware.build,
     firmware.run,
     device.verify,
+    device.classify,
     firmware.boards,
     system.doctor,
     system.completion,

@@ -22,7 +22,7 @@ def junit_xml(verification: Verification, seconds: float = 0.0) -> str:
     v = verification
     outcomes = [check.outcome for check in v.checks]
     root, suite = _suite(
-        f"{v.board}.{_dotless(v.target)}",
+        f"{v.board}.{_plain(v.target)}",
         tests=len(v.checks),
         failures=outcomes.count("failed"),
         skipped=outcomes.count("not checked"),
@@ -56,7 +56,7 @@ def junit_error(
 ) -> str:
     """The document of a verification that could not be carried out."""
     root, suite = _suite(
-        f"{board}.{_dotless(target)}", tests=1, errors=1, seconds=seconds, finished=finished
+        f"{board}.{_plain(target)}", tests=1, errors=1, seconds=seconds, finished=finished
     )
     case = _case(suite, board, target, "the firmware can be verified")
     headline = error.message if isinstance(error, EdgemcuError) else f"{error}"
@@ -99,7 +99,7 @@ def _case(suite: ElementTree.Element, board: str, target: str, title: str) -> El
     return ElementTree.SubElement(
         suite,
         "testcase",
-        classname=_clean(f"edgemcu.verify.{board}.{_dotless(target)}"),
+        classname=_clean(f"edgemcu.verify.{board}.{_plain(target)}"),
         name=_clean(title),
         time="0.000",
     )
@@ -126,9 +126,9 @@ def _failure_text(check: Check, verification: Verification) -> str:
     return "\n".join(lines)
 
 
-def _dotless(name: str) -> str:
-    """Dots part packages and classes in the readers' trees."""
-    return name.replace(".", "_")
+def _plain(name: str) -> str:
+    """Dots part packages and classes in the readers' trees, and slashes are folders to some."""
+    return re.sub(r"[^\w-]+", "_", name).strip("_")
 
 
 def _clean(text: str) -> str:
