@@ -38,16 +38,16 @@ def junit_xml(verification: Verification, seconds: float = 0.0) -> str:
         ("kernels", v.kernels),
         *v.versions.items(),
     ):
-        ElementTree.SubElement(properties, "property", name=name, value=_clean(value))
+        ElementTree.SubElement(properties, "property", name=name, value=value)
     for check in v.checks:
         case = _case(suite, v.board, v.target, check.title)
         if check.outcome == "failed":
             failure = ElementTree.SubElement(
-                case, "failure", type=check.name, message=_clean(_headline(check))
+                case, "failure", type=check.name, message=_headline(check)
             )
-            failure.text = _clean(_failure_text(check, v))
+            failure.text = _failure_text(check, v)
         elif check.outcome == "not checked":
-            ElementTree.SubElement(case, "skipped", message=_clean(check.detail))
+            ElementTree.SubElement(case, "skipped", message=check.detail)
     return _document(root)
 
 
@@ -60,10 +60,9 @@ def junit_error(
     )
     case = _case(suite, board, target, "the firmware can be verified")
     headline = error.message if isinstance(error, EdgemcuError) else f"{error}"
-    element = ElementTree.SubElement(
-        case, "error", type=type(error).__name__, message=_clean(headline.splitlines()[0])
-    )
-    element.text = _clean(str(error))
+    first = next(iter(headline.splitlines()), "")
+    element = ElementTree.SubElement(case, "error", type=type(error).__name__, message=first)
+    element.text = str(error)
     return _document(root)
 
 
@@ -87,7 +86,7 @@ def _suite(
     suite = ElementTree.SubElement(
         root,
         "testsuite",
-        {"name": _clean(f"edgemcu.verify.{name}"), **counts, "skipped": str(skipped)},
+        {"name": f"edgemcu.verify.{name}", **counts, "skipped": str(skipped)},
     )
     if finished:
         # The schemas that readers follow know no time zone; UTC is what they assume.
@@ -99,8 +98,8 @@ def _case(suite: ElementTree.Element, board: str, target: str, title: str) -> El
     return ElementTree.SubElement(
         suite,
         "testcase",
-        classname=_clean(f"edgemcu.verify.{board}.{_plain(target)}"),
-        name=_clean(title),
+        classname=f"edgemcu.verify.{board}.{_plain(target)}",
+        name=title,
         time="0.000",
     )
 
@@ -136,6 +135,10 @@ def _clean(text: str) -> str:
 
 
 def _document(root: ElementTree.Element) -> str:
+    for element in root.iter():
+        element.text = _clean(element.text or "")
+        for name, value in element.items():
+            element.set(name, _clean(value))
     ElementTree.indent(root)
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'

@@ -131,6 +131,7 @@ def classify_photos(
     subject = prepare(request, on=on, baud=baud, console=console)
     require_photos(subject)
     done: list[ClassifiedPhoto] = []
+    good: list[Path] = []
     kernels = ""
     with ExitStack() as stack, console.progress("on the device", len(given), "photos") as bar:
         session: DeviceSession | None = None
@@ -141,13 +142,14 @@ def classify_photos(
                     raise DatasetError(problem, where=str(path))
                 pixels = photo_pixels(subject, path)
             except DatasetError as error:
-                done.append(ClassifiedPhoto(str(path), error=error.message))
+                done.append(ClassifiedPhoto(_printable(path), error=error.message))
                 continue
             session = session or stack.enter_context(subject.open(limits))
             kernels = session.identity.kernels
-            done.append(classify_pixels(subject, session, pixels, top=top, name=str(path)))
+            done.append(classify_pixels(subject, session, pixels, top=top, name=_printable(path)))
+            good.append(path)
     if check:
-        done = _checked(subject, done, top, console)
+        done = _checked(subject, done, good, top, console)
     return Classification(subject.board.name, str(subject.target), kernels, tuple(done))
 
 
@@ -219,14 +221,17 @@ def _ranking(subject: Subject, outputs: bytes, top: int) -> tuple[Ranked, ...]:
 
 
 def _checked(
-    subject: Subject, done: Sequence[ClassifiedPhoto], top: int, console: Console
+    subject: Subject,
+    done: Sequence[ClassifiedPhoto],
+    good: Sequence[Path],
+    top: int,
+    console: Console,
 ) -> list[ClassifiedPhoto]:
-    """The same photos with what the reference interpreter says."""
+    """The same photos with what the reference interpreter says of those at the paths `good`."""
     assert subject.metadata is not None
-    good = [photo for photo in done if photo.error is None]
     if not good:
         return list(done)
-    pixels = np.stack([photo_pixels(subject, Path(photo.photo)).reshape(-1) for photo in good])
+    pixels = np.stack([photo_pixels(subject, path).reshape(-1) for path in good])
     tensors = tensor_bytes(subject.graph, subject.metadata.preprocessing, pixels)
     expected = run_reference(subject.request.model, tensors, console=console)
     found = iter(expected)
@@ -241,6 +246,11 @@ def _checked(
             )
         checked.append(photo)
     return checked
+
+
+def _printable(path: Path) -> str:
+    """A file's name may be any bytes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _expand(paths: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
