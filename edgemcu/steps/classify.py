@@ -128,8 +128,7 @@ def classify_photos(
     given = list(_expand(photos))
     if not given:
         raise InputsError("no photo was given", hint="edgemcu classify photo.jpg …")
-    subject = prepare(request, on=on, baud=baud, console=console)
-    require_photos(subject)
+    subject = prepare(request, on=on, baud=baud, photos=True, console=console)
     done: list[ClassifiedPhoto] = []
     good: list[Path] = []
     kernels = ""
@@ -151,17 +150,6 @@ def classify_photos(
     if check:
         done = _checked(subject, done, good, top, console)
     return Classification(subject.board.name, str(subject.target), kernels, tuple(done))
-
-
-def require_photos(subject: Subject) -> None:
-    """Raises: InputsError: the model does not say how a photo becomes its input."""
-    if subject.metadata is None:
-        raise InputsError(
-            "the model does not say how a photo becomes its input, nor what its outputs mean",
-            where=str(subject.request.model),
-            hint="models that edgemcu made say it; this one takes tensors: edgemcu verify "
-            "--inputs FILE.npy",
-        )
 
 
 def photo_pixels(subject: Subject, source: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
