@@ -99,6 +99,23 @@ class Subject:
         return stream(connect, stimulus.sent, stimulus.kind, workers=workers, console=console)
 
 
+def find_target(
+    request: FirmwareRequest, on: str | None, baud: int | None = None
+) -> tuple[FirmwareRequest, Board, Target]:
+    """Where `request` is to run, and the board that this makes of it: `host` on this computer.
+
+    Raises:
+        BoardError: there is no such board.
+        DeviceError: `on` is not understood; EmulatorError: there is no default for the board.
+    """
+    board = load_board(request.board, request.project_directory)
+    target = default_target(board) if on is None else parse_target(on, board, baud=baud)
+    if target.kind == "host" and not board.hosted:
+        request = request.on_board(HOST_BOARD)
+        board = load_board(HOST_BOARD, request.project_directory)
+    return request, board, target
+
+
 def prepare(
     request: FirmwareRequest,
     *,
@@ -123,11 +140,7 @@ def prepare(
             does not say how they become its input.
         EdgemcuError: of the build.
     """
-    board = load_board(request.board, request.project_directory)
-    target = default_target(board) if on is None else parse_target(on, board, baud=baud)
-    if target.kind == "host" and not board.hosted:
-        request = request.on_board(HOST_BOARD)
-        board = load_board(HOST_BOARD, request.project_directory)
+    request, board, target = find_target(request, on, baud)
     if sanitize and target.kind != "host":
         raise InputsError(
             "sanitizers run on this computer only", where="--sanitize", hint="add --on host"

@@ -293,7 +293,7 @@ def test_photos_that_changed_since_the_training_give_no_accuracy(
     class Trained:
         recipe = {"dataset": {"digest": "another"}}  # noqa: RUF012
 
-    monkeypatch.setattr(verify_step, "load_trained", lambda _: Trained)
+    monkeypatch.setattr("edgemcu.steps.verify_inputs.load_trained", lambda _: Trained)
     with pytest.raises(ProjectError, match=r"may not be new to it"):
         verify_firmware(request, on="host")
     model.write_bytes(tiny_classifier(classes=CLASSES))

@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "firmware",
         "report",
         "steps",
-        "cli __main__",
+        "cli __main__ pytest_plugin",
     )
 )
 
