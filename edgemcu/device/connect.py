@@ -35,7 +35,7 @@ def open_board(
         ToolMissingError: the emulator is not installed.
         EmulatorError: the board has none, or the firmware faulted or did not answer.
         DeviceError: this is another firmware than the board or `model_digest` asks for, or its
-            model did not initialise.
+            model did not check out at boot: damaged in flash, or it failed to initialise.
     """
     transport, instructions_per_tick = _start(board, firmware, log)
     session = DeviceSession(transport, limits, on_line, instructions_per_tick)
@@ -76,6 +76,7 @@ def _check(session: DeviceSession, board: Board, model_digest: str | None) -> No
         )
     if not identity.model_ok:
         raise DeviceError(
-            "the model did not initialise; the firmware's log:\n" + "\n".join(session.log),
+            "the model did not check out on the device; the firmware's log:\n"
+            + "\n".join(session.log),
             where=board.name,
         )

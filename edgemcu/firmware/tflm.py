@@ -97,9 +97,11 @@ def tflm_files(
         "outputs": [_described(model.graph.tensors[index]) for index in model.graph.outputs],
         "data": model.data,
         "data_text": c_bytes(model.data),
+        "digest_bytes": c_bytes(bytes.fromhex(model.digest), indent="        "),
     }
     names = ("edgemcu_model.h", "edgemcu_tflm.cpp", "model_data.c", "model_data.h")
     files = {f"{LIBRARY}/{name}": render(f"tflm/{name}.jinja", context) for name in names}
+    files[f"{LIBRARY}/sha256.h"] = render("model/sha256.h", context)
     files[f"{LIBRARY}/library.json"] = library_json()
     return files
 
@@ -154,10 +156,10 @@ def check_library(library: str | None) -> None:
         )
 
 
-def c_bytes(data: bytes) -> str:
+def c_bytes(data: bytes, indent: str = "    ") -> str:
     """The inside of a C array, `BYTES_PER_LINE` bytes a line."""
     lines = (data[i : i + BYTES_PER_LINE] for i in range(0, len(data), BYTES_PER_LINE))
-    return "\n".join("    " + " ".join(map(_BYTES.__getitem__, line)) for line in lines)
+    return "\n".join(indent + " ".join(map(_BYTES.__getitem__, line)) for line in lines)
 
 
 def _local_folder(library: str | None) -> Path | None:
