@@ -164,7 +164,9 @@ class _Memory:
             output = self.storage[step.op.outputs[0]]
             if len(layer) > 1:
                 continue
-            for position in layer[0].binding.in_place:
+            for position, distance in layer[0].binding.overlap.items():
+                if distance > 0:
+                    continue
                 source = self.storage[layer[0].inputs[position]]
                 if source in self.lives and self.lives[source][1] == number:
                     owner[output] = owner[source]
