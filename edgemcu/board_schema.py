@@ -155,8 +155,29 @@ def _pin(value: Any) -> Any:
 Pin = Annotated[Stm32Pin, BeforeValidator(_pin)]
 
 
+class UsbId(Table):
+    """One of [serial]'s `usb`: an adapter, or the chip itself, as it shows up on a computer.
+
+    Attributes:
+        vid, pid: USB vendor and product id.
+        what: which connector or chip that is, for people.
+    """
+
+    vid: int = Field(strict=True, ge=1, le=0xFFFF)
+    pid: int = Field(strict=True, ge=0, le=0xFFFF)
+    what: Line
+
+
 class _Serial(Table):
     baud: int = Field(default=115_200, strict=True, ge=1200, le=10_000_000)
+    usb: tuple[UsbId, ...] = ()
+
+    @field_validator("usb")
+    @classmethod
+    def _distinct(cls, usb: tuple[UsbId, ...]) -> tuple[UsbId, ...]:
+        if len({(known.vid, known.pid) for known in usb}) != len(usb):
+            raise ValueError("two entries have the same vid and pid")
+        return usb
 
 
 class Stm32Usart(_Serial):
@@ -243,12 +264,20 @@ class PlatformioBoard(Table):
     Attributes:
         upload: the upload protocols that PlatformIO offers for it, the default one first.
         debug: names that its debug tools know the chip by, such as openocd_target.
+        recover: what a person does by hand after an upload that failed: buttons and jumpers that
+            bring the chip into its boot loader.
     """
 
     vendor: Line
     url: Line
     upload: tuple[Token, ...] = ()
     debug: dict[Token, Token] = Field(default_factory=dict)
+    recover: str = Field(default="", max_length=2000)
+
+    @field_validator("recover")
+    @classmethod
+    def _trimmed(cls, recover: str) -> str:
+        return recover.strip()
 
 
 class Platformio(Table):
@@ -380,6 +409,11 @@ class Board(Table):
     @property
     def clock_hz(self) -> int | None:
         return self.clock.hz if self.clock else None
+
+    @property
+    def usb(self) -> tuple[UsbId, ...]:
+        """What its serial line is plugged in through; nothing for a hosted board."""
+        return self.serial.usb if isinstance(self.serial, _Serial) else ()
 
     def region(self, role: Role) -> Memory:
         """The region that holds `role`; only for boards that are not hosted."""
