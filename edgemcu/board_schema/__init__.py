@@ -18,6 +18,7 @@ from edgemcu.board_schema.chip import (
 )
 from edgemcu.board_schema.cortex_m import CmsdkTimer, CmsdkUart, CortexMStartup, SseCounter
 from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSerial
+from edgemcu.board_schema.serial_line import SerialLine, UsbId
 from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Pin, Stm32Timer, Stm32Usart
 from edgemcu.board_schema.tools import (
     Platformio,
@@ -44,10 +45,12 @@ __all__ = [
     "ProcessEmulator",
     "QemuEmulator",
     "Role",
+    "SerialLine",
     "SseCounter",
     "StdioSerial",
     "Stm32Pin",
     "Stm32Timer",
     "Stm32Usart",
     "Stm32f4Clock",
+    "UsbId",
 ]

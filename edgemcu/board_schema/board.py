@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from edgemcu.board_schema.chip import CONSTANT_ROLES, ROLES, Core, FixedClock, Memory, Role
 from edgemcu.board_schema.cortex_m import CmsdkTimer, CmsdkUart, CortexMStartup, SseCounter
 from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSerial
+from edgemcu.board_schema.serial_line import SerialLine, UsbId
 from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Timer, Stm32Usart
 from edgemcu.board_schema.tools import Platformio, ProcessEmulator, QemuEmulator
 from edgemcu.board_schema.values import Line, Token
@@ -93,6 +94,11 @@ class Board(Table):
     @property
     def clock_hz(self) -> int | None:
         return self.clock.hz if self.clock else None
+
+    @property
+    def usb(self) -> tuple[UsbId, ...]:
+        """What its serial line is plugged in through; nothing for a hosted board."""
+        return self.serial.usb if isinstance(self.serial, SerialLine) else ()
 
     def region(self, role: Role) -> Memory:
         """The region that holds `role`; only for boards that are not hosted."""

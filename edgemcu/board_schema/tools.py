@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edgemcu.board_schema.values import Flag, Hertz, Line, Token
 from edgemcu.schema import Table
@@ -17,12 +17,20 @@ class PlatformioBoard(Table):
     Attributes:
         upload: the upload protocols that PlatformIO offers for it, the default one first.
         debug: names that its debug tools know the chip by, such as openocd_target.
+        recover: what a person does by hand after an upload that failed: buttons and jumpers that
+            bring the chip into its boot loader.
     """
 
     vendor: Line
     url: Line
     upload: tuple[Token, ...] = ()
     debug: dict[Token, Token] = Field(default_factory=dict)
+    recover: str = Field(default="", max_length=2000)
+
+    @field_validator("recover")
+    @classmethod
+    def _trimmed(cls, recover: str) -> str:
+        return recover.strip()
 
 
 class Platformio(Table):
