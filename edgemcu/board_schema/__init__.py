@@ -21,6 +21,7 @@ from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSeri
 from edgemcu.board_schema.serial_line import SerialLine, UsbId
 from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Pin, Stm32Timer, Stm32Usart
 from edgemcu.board_schema.tools import (
+    Kernels,
     Platformio,
     PlatformioBoard,
     ProcessEmulator,
@@ -38,6 +39,7 @@ __all__ = [
     "CortexMStartup",
     "FixedClock",
     "HostedStartup",
+    "Kernels",
     "Memory",
     "MonotonicClock",
     "Platformio",

@@ -12,7 +12,7 @@ from edgemcu.board_schema.cortex_m import CmsdkTimer, CmsdkUart, CortexMStartup,
 from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSerial
 from edgemcu.board_schema.serial_line import SerialLine, UsbId
 from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Timer, Stm32Usart
-from edgemcu.board_schema.tools import Platformio, ProcessEmulator, QemuEmulator
+from edgemcu.board_schema.tools import Kernels, Platformio, ProcessEmulator, QemuEmulator
 from edgemcu.board_schema.values import Line, Token
 from edgemcu.schema import Table
 
@@ -39,6 +39,7 @@ class Board(Table):
     counter: Annotated[
         Stm32Timer | CmsdkTimer | SseCounter | MonotonicClock, Field(discriminator="driver")
     ]
+    kernels: Kernels = Kernels()
     platformio: Platformio
     emulator: Annotated[QemuEmulator | ProcessEmulator, Field(discriminator="kind")] | None = None
 

@@ -1,4 +1,4 @@
-"""How PlatformIO builds for a board, and how it is emulated."""
+"""What a board is built with and computes with, and how it is emulated."""
 
 from __future__ import annotations
 
@@ -83,3 +83,17 @@ class ProcessEmulator(Table):
     """[emulator] of a firmware that is a process itself: it is started, nothing else."""
 
     kind: Literal["process"]
+
+
+class Kernels(Table):
+    """[kernels]: what a board's firmware computes with, for each runtime.
+
+    It is a promise: `verify` checks that the firmware on the board keeps it.
+
+    Attributes:
+        compiled: a kernel set of the compiled runtime (`edgemcu.compiler.kernels.targets`).
+        tflm: the kernels that its TensorFlow Lite Micro library brings.
+    """
+
+    compiled: str = Field(default="portable", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    tflm: Literal["reference", "cmsis-nn"] = "reference"
