@@ -10,9 +10,9 @@ from typing import Any
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.board_schema import Board
 from edgemcu.firmware.assemble import AppFacts, assemble
-from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.fit import ArenaMemory, Needs, check_fit
 from edgemcu.firmware.folder import write_project
-from edgemcu.firmware.runtime import ModelSource, runtime_sources
+from edgemcu.firmware.runtime import AUTO, ModelSource, runtime_sources
 from edgemcu.graph.ir import DType, Graph, Tensor
 from edgemcu.preprocessing import Preprocessing, input_table
 from edgemcu.tflite import ModelMetadata, parse_model, read_metadata
@@ -29,6 +29,7 @@ class GeneratedProject:
         model_digest: SHA-256 of the .tflite, hex.
         model_bytes: the .tflite's size.
         arena_bytes: RAM for activations.
+        arena_memory: where that is, "internal" or "psram".
         weights_bytes: constants in flash.
         files: all that was generated, relative to `path`.
         changed: how many files were written or removed this time.
@@ -41,6 +42,7 @@ class GeneratedProject:
     model_digest: str
     model_bytes: int
     arena_bytes: int
+    arena_memory: ArenaMemory
     weights_bytes: int
     files: tuple[str, ...]
     changed: int
@@ -58,6 +60,7 @@ def generate_project(
     *,
     title: str | None = None,
     library: str | None = None,
+    kernels: str = AUTO,
     others: Sequence[Board] = (),
     force: bool = False,
 ) -> GeneratedProject:
@@ -69,6 +72,7 @@ def generate_project(
         out: the project's folder.
         title: what people call it; by default the model file's name.
         library: where TensorFlow Lite Micro comes from, when not from its usual place.
+        kernels: the compiled runtime's kernel set; "auto" is the one that the board names.
         others: boards that may be proposed when the model does not fit this one.
         force: overwrite files that were edited by hand.
 
@@ -81,9 +85,11 @@ def generate_project(
     data = read_bytes(model)
     source = ModelSource(parse_model(data, str(model)), data, sha256_bytes(data))
     metadata = read_metadata(source.graph, str(model))
-    sources = runtime_sources(runtime, source, board, library)
-    check_fit(Needs(arena=sources.arena_bytes, weights=sources.weights_bytes), board, others)
-    files = assemble(board, sources, app_facts(source, metadata, model.name, title or model.stem))
+    sources = runtime_sources(runtime, source, board, library, kernels)
+    needs = Needs(arena=sources.arena_bytes, weights=sources.weights_bytes)
+    memory = check_fit(needs, board, others)
+    app = app_facts(source, metadata, model.name, title or model.stem)
+    files = assemble(board, sources, app, arena_in_psram=memory == "psram")
     changed = write_project(out, files, force=force)
     return GeneratedProject(
         path=out,
@@ -93,6 +99,7 @@ def generate_project(
         model_digest=source.digest,
         model_bytes=len(data),
         arena_bytes=sources.arena_bytes,
+        arena_memory=memory,
         weights_bytes=sources.weights_bytes,
         files=tuple(files),
         changed=changed,

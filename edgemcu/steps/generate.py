@@ -37,9 +37,15 @@ def generate_firmware(
         request.folder / PROJECT_FOLDER,
         title=request.project.name if request.project else None,
         library=request.tflm_library,
+        kernels=request.kernels,
         others=list_boards(request.project_directory),
         force=force,
     )
     done = f"{generated.changed} files written" if generated.changed else "unchanged"
     console.info(f"firmware for {board.name} ({request.runtime}): {generated.path}, {done}")
+    if generated.arena_memory == "psram":
+        console.info(
+            f"{generated.arena_bytes} bytes of activations do not fit into the internal RAM of "
+            f"{board.name}: they lie in PSRAM, which is slower"
+        )
     return generated
