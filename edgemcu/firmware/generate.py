@@ -9,7 +9,7 @@ from typing import Any
 
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.board_schema import Board
-from edgemcu.firmware.assemble import AppFacts, assemble
+from edgemcu.firmware.assemble import AppFacts, assemble, image_digest
 from edgemcu.firmware.fit import Needs, check_fit
 from edgemcu.firmware.folder import write_project
 from edgemcu.firmware.runtime import AUTO, ModelSource, runtime_sources
@@ -31,6 +31,7 @@ class GeneratedProject:
         arena_bytes: RAM for activations.
         weights_bytes: constants in flash.
         files: all that was generated, relative to `path`.
+        image: what the firmware calls itself: changes with all that it is made of.
         changed: how many files were written or removed this time.
     """
 
@@ -43,6 +44,7 @@ class GeneratedProject:
     arena_bytes: int
     weights_bytes: int
     files: tuple[str, ...]
+    image: str
     changed: int
 
     def to_json(self) -> dict[str, Any]:
@@ -97,6 +99,7 @@ def generate_project(
         arena_bytes=sources.arena_bytes,
         weights_bytes=sources.weights_bytes,
         files=tuple(files),
+        image=image_digest(files),
         changed=changed,
     )
 

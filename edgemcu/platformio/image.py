@@ -64,12 +64,16 @@ def find_image(board: Board, folder: Path) -> Image:
                 where=str(folder),
                 hint="build it first: edgemcu build",
             )
-    return Image(tuple(sorted(parts, key=lambda part: part.address)), elf if elf.is_file() else None)
+    return Image(
+        tuple(sorted(parts, key=lambda part: part.address)), elf if elf.is_file() else None
+    )
 
 
 def _raw_parts(board: Board, folder: Path) -> list[Part]:
     """A raw image of the program, at the start of the memory that holds the code."""
-    return [Part(board.region("code").origin, folder / f"{Path(board.platformio.program).stem}.bin")]
+    return [
+        Part(board.region("code").origin, folder / f"{Path(board.platformio.program).stem}.bin")
+    ]
 
 
 def _esp_parts(folder: Path) -> list[Part]:

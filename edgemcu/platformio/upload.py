@@ -18,7 +18,9 @@ from edgemcu.platformio.uploaders import Uploader
 SHOWN_LINES = 12
 
 _PERCENT = re.compile(r"\b(\d{1,3})(?:\.\d+)? ?%")
-_NOISE = re.compile(r"^\s*$|^[-=*.]{8,}|^(Verbose mode|LDF|PACKAGES|CONFIGURATION|PLATFORM|HARDWARE)")
+_NOISE = re.compile(
+    r"^\s*$|^[-=*.]{8,}|^(Verbose mode|LDF|PACKAGES|CONFIGURATION|PLATFORM|HARDWARE)"
+)
 
 
 @dataclass(frozen=True)
