@@ -42,7 +42,7 @@ def _complete_board(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def _firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime and --out, which all three verbs take."""
+    """--project, --model, --board, --runtime, --source and --out, which all three verbs take."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -59,6 +59,11 @@ def _firmware_options(function: F) -> F:
             "--runtime",
             type=click.Choice(["compiled", "tflm"]),
             help="[default: the project's, or compiled]",
+        ),
+        click.option(
+            "--source",
+            type=click.Choice(["serial", "flash", "camera"]),
+            help="Where the firmware's pictures come from. [default: the project's, or serial]",
         ),
         click.option(
             "--out",

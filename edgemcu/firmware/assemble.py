@@ -9,13 +9,17 @@ from typing import Any
 from edgemcu._version import __version__
 from edgemcu.board_schema import Board
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
+from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
+from edgemcu.project import Source
 
 _CONTENTS = (
     ("lib/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("src/main.c", "set-up and main loop"),
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
+    ("src/source.c", "where pictures come from that no host sends"),
+    ("src/photos.c", "test photos in flash"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
     ("src/clock.c", "the clock tree"),
@@ -43,6 +47,8 @@ class AppFacts:
         input_formula: the same in words.
         classes: names of the model's outputs, if it has any.
         score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
+        source: where pictures come from beside the serial line.
+        photos: for the source "flash".
     """
 
     title: str
@@ -56,12 +62,18 @@ class AppFacts:
     classes: tuple[str, ...] = ()
     score_zero_point: int = 0
     score_scale_q30: int = 0
+    source: Source = "serial"
+    photos: FlashPhotos | None = None
+
+    @property
+    def source_pause_ms(self) -> int:
+        return PAUSE_MS[self.source]
 
 
 def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, str]:
     """Every file of the project: path → text, the same for the same arguments."""
     context = _context(board, runtime, app)
-    files = {path: render(name, context) for path, name in templates(board).items()}
+    files = {path: render(name, context) for path, name in templates(board, app.source).items()}
     files.update(runtime.files)
     if board.platformio.board is not None:
         files[f"boards/{board.name}.json"] = _board_json(board)

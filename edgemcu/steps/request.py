@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgemcu.errors import ModelError, ProjectError
-from edgemcu.project import PROJECT_FILE, Project, Runtime, load_project
+from edgemcu.project import PROJECT_FILE, Project, Runtime, Source, load_project
 
 DEFAULT_BOARD = "stm32f405"
 DEFAULT_RUNTIME: Runtime = "compiled"
+DEFAULT_SOURCE: Source = "serial"
 TFLM_LIBRARY_VARIABLE = "EDGEMCU_TFLM_LIBRARY"
 
 
@@ -26,6 +27,7 @@ class FirmwareRequest:
         own_model: whether `model` is what the project's own steps make.
         board: a board's name, not yet looked up.
         runtime: "compiled" or "tflm".
+        source: where the firmware's pictures come from: "serial", "flash" or "camera".
         folder: holds `project/` (the PlatformIO project) and what build and run write beside it.
     """
 
@@ -34,6 +36,7 @@ class FirmwareRequest:
     own_model: bool
     board: str
     runtime: Runtime
+    source: Source
     folder: Path
 
     @property
@@ -95,6 +98,7 @@ def firmware_request(
     model: Path | None = None,
     board: str | None = None,
     runtime: str | None = None,
+    source: str | None = None,
     out: Path | None = None,
 ) -> FirmwareRequest:
     """Fill in what was not said from the project, if there is one.
@@ -107,7 +111,10 @@ def firmware_request(
     settings = project.file.firmware if project else None
     chosen_board = board or (settings.board if settings else DEFAULT_BOARD)
     chosen_runtime = cast(Runtime, runtime or (settings.runtime if settings else DEFAULT_RUNTIME))
+    chosen_source = cast(Source, source or (settings.source if settings else DEFAULT_SOURCE))
     variant = f"{chosen_board}-{chosen_runtime}"
+    if chosen_source != DEFAULT_SOURCE:
+        variant += f"-{chosen_source}"
     if model is not None:
         base = Path("build") / model.stem
     else:
@@ -119,5 +126,6 @@ def firmware_request(
         own_model=model is None,
         board=chosen_board,
         runtime=chosen_runtime,
+        source=chosen_source,
         folder=(out or base / variant).absolute(),
     )
