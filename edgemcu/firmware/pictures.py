@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgemcu.board_schema import Board
 from edgemcu.data import LabelledImages
 from edgemcu.errors import BoardError, DoesNotFitError, ModelError
-from edgemcu.firmware.fit import Needs, room
+from edgemcu.firmware.fit import SKETCH_CODE_BYTES, Needs, room
 from edgemcu.preprocessing import Preprocessing
 from edgemcu.project import Source
 from edgemcu.tflite import ModelMetadata
@@ -86,7 +86,8 @@ def flash_photos(
     each = spec.height * spec.width * spec.channels
     count = pictures.count
     if not board.hosted:
-        count = min(count, room(needs, board, "code") // each)
+        spare = room(needs, board, "code") - SKETCH_CODE_BYTES - needs.code
+        count = min(count, spare // each)
     if count < 1:
         raise DoesNotFitError(
             f"beside the model there is no room for a photo of {each} bytes",
