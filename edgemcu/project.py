@@ -88,10 +88,15 @@ class QuantizationTable(Table):
 
 
 class FirmwareTable(Table):
-    """[firmware]: `source` is where the firmware's pictures come from, beside the serial line."""
+    """[firmware]
+
+    `kernels` is a kernel set of the compiled runtime, or "auto" for the board's; `source` is where
+    the firmware's pictures come from, beside the serial line.
+    """
 
     board: str = "stm32f405"
     runtime: Runtime = "compiled"
+    kernels: str = Field(default="auto", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
     source: Source = "serial"
     flash_photos: int = Field(default=8, ge=1, le=1000)
 

@@ -41,8 +41,14 @@ def _complete_board(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [board.name for board in list_boards() if board.name.startswith(incomplete)]
 
 
+def _complete_kernels(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.compiler.kernels import targets
+
+    return [name for name in ("auto", *sorted(targets())) if name.startswith(incomplete)]
+
+
 def _firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime, --source and --out, which all three verbs take."""
+    """--project, --model, --board, --runtime, --kernels, --source, --out: all three take them."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -64,6 +70,12 @@ def _firmware_options(function: F) -> F:
             "--source",
             type=click.Choice(["serial", "flash", "camera"]),
             help="Where the firmware's pictures come from. [default: the project's, or serial]",
+        ),
+        click.option(
+            "--kernels",
+            metavar="auto|portable|…",
+            shell_complete=_complete_kernels,
+            help="The compiled runtime's kernel set. [default: the project's, or the board's]",
         ),
         click.option(
             "--out",

@@ -13,7 +13,7 @@ from edgemcu.firmware.assemble import AppFacts, assemble
 from edgemcu.firmware.fit import Needs, check_fit
 from edgemcu.firmware.folder import write_project
 from edgemcu.firmware.pictures import Pictures, check_source, flash_photos
-from edgemcu.firmware.runtime import ModelSource, runtime_sources
+from edgemcu.firmware.runtime import AUTO, ModelSource, runtime_sources
 from edgemcu.graph.ir import DType, Graph, Tensor
 from edgemcu.preprocessing import Preprocessing, input_table
 from edgemcu.tflite import ModelMetadata, parse_model, read_metadata
@@ -66,6 +66,7 @@ def generate_project(
     title: str | None = None,
     library: str | None = None,
     pictures: Pictures = SERIAL,
+    kernels: str = AUTO,
     others: Sequence[Board] = (),
     force: bool = False,
 ) -> GeneratedProject:
@@ -78,6 +79,7 @@ def generate_project(
         title: what people call it; by default the model file's name.
         library: where TensorFlow Lite Micro comes from, when not from its usual place.
         pictures: where the firmware's pictures come from beside the serial line.
+        kernels: the compiled runtime's kernel set; "auto" is the one that the board names.
         others: boards that may be proposed when the model does not fit this one.
         force: overwrite files that were edited by hand.
 
@@ -91,7 +93,7 @@ def generate_project(
     data = read_bytes(model)
     source = ModelSource(parse_model(data, str(model)), data, sha256_bytes(data))
     metadata = read_metadata(source.graph, str(model))
-    sources = runtime_sources(runtime, source, board, library)
+    sources = runtime_sources(runtime, source, board, library, kernels)
     needs = Needs(arena=sources.arena_bytes, weights=sources.weights_bytes)
     check_fit(needs, board, others)
     check_source(pictures.source, board, metadata, str(model))

@@ -46,6 +46,7 @@ def generate_firmware(
         title=request.project.name if request.project else None,
         library=request.tflm_library,
         pictures=_pictures(request, console),
+        kernels=request.kernels,
         others=list_boards(request.project_directory),
         force=force,
     )

@@ -14,6 +14,7 @@ from edgemcu.project import PROJECT_FILE, Project, Runtime, Source, load_project
 DEFAULT_BOARD = "stm32f405"
 DEFAULT_RUNTIME: Runtime = "compiled"
 DEFAULT_SOURCE: Source = "serial"
+DEFAULT_KERNELS = "auto"
 TFLM_LIBRARY_VARIABLE = "EDGEMCU_TFLM_LIBRARY"
 
 
@@ -27,8 +28,9 @@ class FirmwareRequest:
         own_model: whether `model` is what the project's own steps make.
         board: a board's name, not yet looked up.
         runtime: "compiled" or "tflm".
-        source: where the firmware's pictures come from: "serial", "flash" or "camera".
         folder: holds `project/` (the PlatformIO project) and what build and run write beside it.
+        kernels: the compiled runtime's kernel set, or "auto" for the board's.
+        source: where the firmware's pictures come from: "serial", "flash" or "camera".
     """
 
     project: Project | None
@@ -36,8 +38,9 @@ class FirmwareRequest:
     own_model: bool
     board: str
     runtime: Runtime
-    source: Source
     folder: Path
+    kernels: str = DEFAULT_KERNELS
+    source: Source = DEFAULT_SOURCE
 
     @property
     def project_directory(self) -> Path | None:
@@ -99,12 +102,14 @@ def firmware_request(
     board: str | None = None,
     runtime: str | None = None,
     source: str | None = None,
+    kernels: str | None = None,
     out: Path | None = None,
 ) -> FirmwareRequest:
     """Fill in what was not said from the project, if there is one.
 
     Raises:
-        ProjectError: neither a model nor a project, or a project that cannot be read.
+        ProjectError: neither a model nor a project, a project that cannot be read, or `kernels`
+            for a runtime that brings its own.
     """
     has_project = project_path.is_file() or (project_path / PROJECT_FILE).is_file()
     project = load_project(project_path) if has_project or model is None else None
@@ -112,6 +117,12 @@ def firmware_request(
     chosen_board = board or (settings.board if settings else DEFAULT_BOARD)
     chosen_runtime = cast(Runtime, runtime or (settings.runtime if settings else DEFAULT_RUNTIME))
     chosen_source = cast(Source, source or (settings.source if settings else DEFAULT_SOURCE))
+    if kernels is not None and chosen_runtime != "compiled":
+        raise ProjectError(
+            f"the {chosen_runtime} runtime brings its own kernels",
+            where="--kernels",
+            hint="Leave it out, or add --runtime compiled.",
+        )
     variant = f"{chosen_board}-{chosen_runtime}"
     if chosen_source != DEFAULT_SOURCE:
         variant += f"-{chosen_source}"
@@ -128,4 +139,5 @@ def firmware_request(
         runtime=chosen_runtime,
         source=chosen_source,
         folder=(out or base / variant).absolute(),
+        kernels=kernels or (settings.kernels if settings else DEFAULT_KERNELS),
     )

@@ -113,6 +113,14 @@ INVALID = {
     ),
     "no clock": (re.compile(r"\[clock\].*?\n\n", re.S), "", "clock", "required"),
     "shift of icount": ("icount_shift = 3", "icount_shift = 33", "emulator.icount_shift", "33"),
+    "USB id beyond 16 bits": ("vid = 0x0403", "vid = 0x10403", "serial.usb.0.vid", "66563"),
+    "USB id as text": ("pid = 0x6001", 'pid = "6001"', "serial.usb.0.pid", "'6001'"),
+    "the same USB id twice": (
+        "vid = 0x0403, pid = 0x6001",
+        "vid = 0x1a86, pid = 0x7523",
+        "serial.usb",
+        "same vid and pid",
+    ),
     "program that leaves the folder": ('"firmware.elf"', '"../x"', "platformio.program", "../x"),
 }
 
