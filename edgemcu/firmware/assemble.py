@@ -12,6 +12,7 @@ from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
 from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
+from edgemcu.preprocessing import Preprocessing
 from edgemcu.project import Source
 
 _CONTENTS = (
@@ -19,6 +20,7 @@ _CONTENTS = (
     ("src/main.c", "set-up and main loop"),
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
     ("src/source.c", "where pictures come from that no host sends"),
+    ("src/resize.c", "a frame's colours, part and size become those of the model's picture"),
     ("src/photos.c", "test photos in flash"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
@@ -49,6 +51,7 @@ class AppFacts:
         score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
         source: where pictures come from beside the serial line.
         photos: for the source "flash".
+        picture: what the model takes, for the source "camera".
     """
 
     title: str
@@ -64,6 +67,7 @@ class AppFacts:
     score_scale_q30: int = 0
     source: Source = "serial"
     photos: FlashPhotos | None = None
+    picture: Preprocessing | None = None
 
     @property
     def source_pause_ms(self) -> int:

@@ -102,8 +102,9 @@ def generate_project(
         assert metadata is not None
         photos = flash_photos(pictures, metadata, board, needs)
         app = replace(app, source="flash", photos=photos)
-    else:
-        app = replace(app, source=pictures.source)
+    elif pictures.source == "camera":
+        assert metadata is not None
+        app = replace(app, source="camera", picture=metadata.preprocessing)
     files = assemble(board, sources, app)
     changed = write_project(out, files, force=force)
     return GeneratedProject(

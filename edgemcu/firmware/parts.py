@@ -72,7 +72,12 @@ _SOURCE = {
         "project/source/photos.c.jinja": "src/photos.c",
         "project/source/photos.h.jinja": "src/photos.h",
     },
-    "camera": {"sketch/source.h": "include/source.h"},
+    # What the board's camera adds to this is its driver.
+    "camera": {
+        "sketch/source.h": "include/source.h",
+        "sketch/resize.c": "src/resize.c",
+        "sketch/resize.h": "include/resize.h",
+    },
 }
 _PLATFORM = {
     "project/platform/platform.json": "platform/platform.json",
