@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.console import QUIET, Console, ProgressBar
-from edgemcu.device.protocol import Identity, Kind
+from edgemcu.device.protocol import LOG, Identity, Kind, LogLevel
 from edgemcu.device.session import DeviceSession
 
 
@@ -84,6 +84,8 @@ def _share(
 ) -> DeviceOutputs:
     with connect() as session:
         identity = session.identity
+        if LOG in identity.messages:
+            session.log_level(LogLevel.OFF)  # nobody reads it, and each line takes time
         outputs = np.zeros((len(inputs), identity.output_bytes), np.uint8)
         instructions: list[int] = []
         for index, row in enumerate(inputs):

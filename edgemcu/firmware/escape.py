@@ -28,11 +28,11 @@ def c_string(text: str) -> str:
     return f'"{"".join(out)}"'
 
 
-def c_bytes(data: bytes) -> str:
+def c_bytes(data: bytes, indent: str = "    ") -> str:
     """The inside of a C array of bytes, `_BYTES_PER_LINE` a line."""
     step = _BYTES_PER_LINE
     lines = (data[start : start + step] for start in range(0, len(data), step))
-    return "\n".join("    " + " ".join(map(_BYTES.__getitem__, line)) for line in lines)
+    return "\n".join(indent + " ".join(map(_BYTES.__getitem__, line)) for line in lines)
 
 
 def comment_line(text: str, limit: int = 200) -> str:

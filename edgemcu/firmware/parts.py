@@ -59,6 +59,8 @@ _SKETCH = {
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
     "sketch/frame.h": "src/frame.h",
+    "sketch/log.c": "src/log.c",
+    "sketch/log.h": "src/log.h",
     "sketch/protocol.c": "src/protocol.c",
     "sketch/protocol.h": "include/protocol.h",
     "sketch/serial.h": "include/serial.h",

@@ -14,6 +14,7 @@ from edgemcu._version import __version__
 from edgemcu.board_schema import Board
 from edgemcu.errors import ToolMissingError
 from edgemcu.firmware.cmsis_nn import extension
+from edgemcu.firmware.escape import c_bytes
 from edgemcu.firmware.runtime import LIBRARY, ModelSource, RuntimeSources, library_json
 from edgemcu.firmware.templates import render
 from edgemcu.firmware.tflm_arena import ArenaEstimate, compute_arena
@@ -94,9 +95,11 @@ def tflm_files(
         "inputs": [_described(model.graph.tensors[index]) for index in model.graph.inputs],
         "outputs": [_described(model.graph.tensors[index]) for index in model.graph.outputs],
         "data": model.data,
+        "digest_bytes": c_bytes(bytes.fromhex(model.digest), indent="        "),
     }
     names = ("edgemcu_model.h", "edgemcu_tflm.cpp", "model_data.c", "model_data.h")
     files = {f"{LIBRARY}/{name}": render(f"tflm/{name}.jinja", context) for name in names}
+    files[f"{LIBRARY}/sha256.h"] = render("model/sha256.h", context)
     files[f"{LIBRARY}/library.json"] = library_json()
     return files
 
