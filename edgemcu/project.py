@@ -18,6 +18,7 @@ PROJECT_FILE = "edgemcu.toml"
 
 Architecture = Literal["mobilenet_v1", "mobilenet_v2", "resnet8", "ds_cnn"]
 Runtime = Literal["compiled", "tflm"]
+Source = Literal["serial", "flash", "camera"]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$"
 
 
@@ -87,11 +88,17 @@ class QuantizationTable(Table):
 
 
 class FirmwareTable(Table):
-    """[firmware]: `kernels` is a kernel set of the compiled runtime, or "auto" for the board's."""
+    """[firmware]
+
+    `kernels` is a kernel set of the compiled runtime, or "auto" for the board's; `source` is where
+    the firmware's pictures come from, beside the serial line.
+    """
 
     board: str = "stm32f405"
     runtime: Runtime = "compiled"
     kernels: str = Field(default="auto", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    source: Source = "serial"
+    flash_photos: int = Field(default=8, ge=1, le=1000)
 
 
 class TflmTable(Table):

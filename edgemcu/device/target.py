@@ -210,6 +210,7 @@ def _check(session: DeviceSession, board: Board, target: Target, model_digest: s
         )
     if not identity.model_ok:
         raise DeviceError(
-            "the model did not initialise; the firmware's log:\n" + "\n".join(session.log),
+            "the model did not check out on the device; the firmware's log:\n"
+            + "\n".join(session.log),
             where=board.name,
         )

@@ -12,8 +12,11 @@ from edgemcu.artefacts import sha256_json
 from edgemcu.board_schema import Board, CortexMStartup
 from edgemcu.firmware import esp_idf
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
+from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
+from edgemcu.preprocessing import Preprocessing
+from edgemcu.project import Source
 
 IMAGE_HEADER = "include/edgemcu_image.h"
 _NOT_COMPILED = (IMAGE_HEADER, "README.md", ".gitignore")
@@ -23,6 +26,9 @@ _CONTENTS = (
     ("lib/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("src/main.c", "set-up and main loop"),
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
+    ("src/source.c", "where pictures come from that no host sends"),
+    ("src/resize.c", "a frame's colours, part and size become those of the model's picture"),
+    ("src/photos.c", "test photos in flash"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
     ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
@@ -55,6 +61,9 @@ class AppFacts:
         input_formula: the same in words.
         classes: names of the model's outputs, if it has any.
         score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
+        source: where pictures come from beside the serial line.
+        photos: for the source "flash".
+        picture: what the model takes, for the source "camera".
     """
 
     title: str
@@ -68,6 +77,13 @@ class AppFacts:
     classes: tuple[str, ...] = ()
     score_zero_point: int = 0
     score_scale_q30: int = 0
+    source: Source = "serial"
+    photos: FlashPhotos | None = None
+    picture: Preprocessing | None = None
+
+    @property
+    def source_pause_ms(self) -> int:
+        return PAUSE_MS[self.source]
 
 
 def assemble(
@@ -75,7 +91,7 @@ def assemble(
 ) -> dict[str, str]:
     """Every file of the project: path → text, the same for the same arguments."""
     context = _context(board, runtime, app)
-    chosen = templates(board)
+    chosen = templates(board, app.source)
     model_files = runtime.files
     if esp_idf.is_esp_idf(board):
         context |= esp_idf.context(board, chosen, arena_in_psram=arena_in_psram)

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from edgemcu.firmware.esp_idf import COMPONENT_TEMPLATES
 from edgemcu.firmware.fit import Needs, check_fit
 from edgemcu.firmware.parts import templates
 from edgemcu.firmware.templates import TEMPLATE_SUFFIX, source
+from edgemcu.project import Source
 from edgemcu.shipped import shipped
 from tests.support.firmware import APP, stand_in, write_stand_in
 
@@ -91,7 +93,12 @@ def test_only_what_the_board_needs() -> None:
 
 
 def test_every_driver_file_is_used_by_a_board_and_every_other_file_too() -> None:
-    used = {name for board in list_boards() for name in templates(board).values()}
+    used = {
+        name
+        for board in list_boards()
+        for origin in get_args(Source)
+        for name in templates(board, origin).values()
+    }
     used |= {"project/README.md.jinja", *COMPONENT_TEMPLATES}
     folder = shipped("firmware_templates")
     there = {
