@@ -8,12 +8,12 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import firmware, model, photos, system
+from edgemcu.cli import device, firmware, model, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
-    *("generate", "build", "run"),
+    *("generate", "build", "run", "verify"),
     *("boards", "doctor", "completion"),
 )
 
@@ -52,6 +52,7 @@ for command in (
     firmware.generate,
     firmware.build,
     firmware.run,
+    device.verify,
     firmware.boards,
     system.doctor,
     system.completion,
