@@ -303,6 +303,20 @@ class ProcessEmulator(Table):
     kind: Literal["process"]
 
 
+class Kernels(Table):
+    """[kernels]: what a board's firmware computes with, for each runtime.
+
+    It is a promise: `verify` checks that the firmware on the board keeps it.
+
+    Attributes:
+        compiled: a kernel set of the compiled runtime (`edgemcu.compiler.kernels.targets`).
+        tflm: the kernels that its TensorFlow Lite Micro library brings.
+    """
+
+    compiled: str = Field(default="portable", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    tflm: Literal["reference", "cmsis-nn"] = "reference"
+
+
 class Board(Table):
     """A board's data file.
 
@@ -325,6 +339,7 @@ class Board(Table):
     counter: Annotated[
         Stm32Timer | CmsdkTimer | SseCounter | MonotonicClock, Field(discriminator="driver")
     ]
+    kernels: Kernels = Kernels()
     platformio: Platformio
     emulator: Annotated[QemuEmulator | ProcessEmulator, Field(discriminator="kind")] | None = None
 

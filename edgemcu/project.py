@@ -87,10 +87,11 @@ class QuantizationTable(Table):
 
 
 class FirmwareTable(Table):
-    """[firmware]"""
+    """[firmware]: `kernels` is a kernel set of the compiled runtime, or "auto" for the board's."""
 
     board: str = "stm32f405"
     runtime: Runtime = "compiled"
+    kernels: str = Field(default="auto", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
 
 
 class TflmTable(Table):

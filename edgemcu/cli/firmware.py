@@ -41,8 +41,14 @@ def _complete_board(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [board.name for board in list_boards() if board.name.startswith(incomplete)]
 
 
+def _complete_kernels(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.compiler.kernels import targets
+
+    return [name for name in ("auto", *sorted(targets())) if name.startswith(incomplete)]
+
+
 def _firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime and --out, which all three verbs take."""
+    """--project, --model, --board, --runtime, --kernels and --out, which all three verbs take."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -59,6 +65,12 @@ def _firmware_options(function: F) -> F:
             "--runtime",
             type=click.Choice(["compiled", "tflm"]),
             help="[default: the project's, or compiled]",
+        ),
+        click.option(
+            "--kernels",
+            metavar="auto|portable|…",
+            shell_complete=_complete_kernels,
+            help="The compiled runtime's kernel set. [default: the project's, or the board's]",
         ),
         click.option(
             "--out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,7 @@ class _View:
         for call in (call for layer in self.program.layers for call in layer.calls):
             kernel = call.kernel
             own = (f"{kernel.name}.c", f"{kernel.name}.h", *kernel.headers)
-            files.update(f"{kernel.folder}/{file}" for file in own)
+            files.update(posixpath.normpath(f"{kernel.folder}/{file}") for file in own)
         return sorted(files)
 
     @property

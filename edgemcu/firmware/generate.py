@@ -12,7 +12,7 @@ from edgemcu.board_schema import Board
 from edgemcu.firmware.assemble import AppFacts, assemble
 from edgemcu.firmware.fit import Needs, check_fit
 from edgemcu.firmware.folder import write_project
-from edgemcu.firmware.runtime import ModelSource, runtime_sources
+from edgemcu.firmware.runtime import AUTO, ModelSource, runtime_sources
 from edgemcu.graph.ir import DType, Graph, Tensor
 from edgemcu.preprocessing import Preprocessing, input_table
 from edgemcu.tflite import ModelMetadata, parse_model, read_metadata
@@ -58,6 +58,7 @@ def generate_project(
     *,
     title: str | None = None,
     library: str | None = None,
+    kernels: str = AUTO,
     others: Sequence[Board] = (),
     force: bool = False,
 ) -> GeneratedProject:
@@ -69,6 +70,7 @@ def generate_project(
         out: the project's folder.
         title: what people call it; by default the model file's name.
         library: where TensorFlow Lite Micro comes from, when not from its usual place.
+        kernels: the compiled runtime's kernel set; "auto" is the one that the board names.
         others: boards that may be proposed when the model does not fit this one.
         force: overwrite files that were edited by hand.
 
@@ -81,7 +83,7 @@ def generate_project(
     data = read_bytes(model)
     source = ModelSource(parse_model(data, str(model)), data, sha256_bytes(data))
     metadata = read_metadata(source.graph, str(model))
-    sources = runtime_sources(runtime, source, board, library)
+    sources = runtime_sources(runtime, source, board, library, kernels)
     check_fit(Needs(arena=sources.arena_bytes, weights=sources.weights_bytes), board, others)
     files = assemble(board, sources, app_facts(source, metadata, model.name, title or model.stem))
     changed = write_project(out, files, force=force)

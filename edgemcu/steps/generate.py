@@ -37,6 +37,7 @@ def generate_firmware(
         request.folder / PROJECT_FOLDER,
         title=request.project.name if request.project else None,
         library=request.tflm_library,
+        kernels=request.kernels,
         others=list_boards(request.project_directory),
         force=force,
     )

@@ -13,6 +13,7 @@ from edgemcu.project import PROJECT_FILE, Project, Runtime, load_project
 
 DEFAULT_BOARD = "stm32f405"
 DEFAULT_RUNTIME: Runtime = "compiled"
+DEFAULT_KERNELS = "auto"
 TFLM_LIBRARY_VARIABLE = "EDGEMCU_TFLM_LIBRARY"
 
 
@@ -26,6 +27,7 @@ class FirmwareRequest:
         own_model: whether `model` is what the project's own steps make.
         board: a board's name, not yet looked up.
         runtime: "compiled" or "tflm".
+        kernels: the compiled runtime's kernel set, or "auto" for the board's.
         folder: holds `project/` (the PlatformIO project) and what build and run write beside it.
     """
 
@@ -35,6 +37,7 @@ class FirmwareRequest:
     board: str
     runtime: Runtime
     folder: Path
+    kernels: str = DEFAULT_KERNELS
 
     @property
     def project_directory(self) -> Path | None:
@@ -95,18 +98,26 @@ def firmware_request(
     model: Path | None = None,
     board: str | None = None,
     runtime: str | None = None,
+    kernels: str | None = None,
     out: Path | None = None,
 ) -> FirmwareRequest:
     """Fill in what was not said from the project, if there is one.
 
     Raises:
-        ProjectError: neither a model nor a project, or a project that cannot be read.
+        ProjectError: neither a model nor a project, a project that cannot be read, or `kernels`
+            for a runtime that brings its own.
     """
     has_project = project_path.is_file() or (project_path / PROJECT_FILE).is_file()
     project = load_project(project_path) if has_project or model is None else None
     settings = project.file.firmware if project else None
     chosen_board = board or (settings.board if settings else DEFAULT_BOARD)
     chosen_runtime = cast(Runtime, runtime or (settings.runtime if settings else DEFAULT_RUNTIME))
+    if kernels is not None and chosen_runtime != "compiled":
+        raise ProjectError(
+            f"the {chosen_runtime} runtime brings its own kernels",
+            where="--kernels",
+            hint="Leave it out, or add --runtime compiled.",
+        )
     variant = f"{chosen_board}-{chosen_runtime}"
     if model is not None:
         base = Path("build") / model.stem
@@ -120,4 +131,5 @@ def firmware_request(
         board=chosen_board,
         runtime=chosen_runtime,
         folder=(out or base / variant).absolute(),
+        kernels=kernels or (settings.kernels if settings else DEFAULT_KERNELS),
     )

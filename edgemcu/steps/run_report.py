@@ -38,7 +38,7 @@ from edgemcu.report.model import (
 )
 from edgemcu.steps.build import BuiltFirmware
 from edgemcu.steps.quantize import QuantizedModel
-from edgemcu.steps.request import FirmwareRequest
+from edgemcu.steps.request import DEFAULT_KERNELS, FirmwareRequest
 from edgemcu.steps.train import TrainedModel
 from edgemcu.tflite import ModelMetadata, read_metadata
 
@@ -267,6 +267,8 @@ def _command(request: FirmwareRequest, board: Board, what: str) -> str:
     if not request.own_model:
         source = ["--model", str(request.model), "--inputs", what]
     words = ["edgemcu", "run", *source, "--board", board.name, "--runtime", request.runtime]
+    if request.kernels != DEFAULT_KERNELS:
+        words += ["--kernels", request.kernels]
     return shlex.join(words)
 
 

@@ -107,11 +107,15 @@ def write_unit(compiled: CompiledModel, folder: Path, prefix: str) -> Path:
 
 
 def build_kernels(
-    folder: Path, compiler: str = "gcc", flags: Sequence[str] = HOST_FLAGS, archiver: str = "ar"
+    folder: Path,
+    compiler: str = "gcc",
+    flags: Sequence[str] = HOST_FLAGS,
+    archiver: str = "ar",
+    target: str = "portable",
 ) -> Path:
-    """All kernels as one library that many processes can be linked with."""
+    """All kernels of a target as one library that many processes can be linked with."""
     folder.mkdir(parents=True, exist_ok=True)
-    sources = [str(path) for path in kernel_sources()]
+    sources = [str(path) for path in kernel_sources(target)]
     check_command([compiler, *WARNINGS, *flags, "-c", *sources], folder)
     objects = sorted(path.name for path in folder.glob("*.o"))
     check_command([archiver, "rcs", "kernels.a", *objects], folder)
@@ -119,11 +123,11 @@ def build_kernels(
 
 
 @cache
-def host_kernels() -> Path:
+def host_kernels(target: str = "portable") -> Path:
     """`build_kernels` for the host, once per test process; skips where there is no compiler."""
     folder = tempfile.TemporaryDirectory(prefix="edgemcu-kernels-")
     atexit.register(folder.cleanup)
-    return build_kernels(Path(folder.name), require_compiler())
+    return build_kernels(Path(folder.name), require_compiler(), target=target)
 
 
 def build_units(
