@@ -112,6 +112,16 @@ class TflmTable(Table):
     library: str | None = None
 
 
+class FlashTable(Table):
+    """[flash]: the board's port, and how it is written; what is not said is the board's default."""
+
+    port: str | None = Field(default=None, min_length=1, max_length=300)
+    protocol: str | None = Field(default=None, min_length=1, max_length=40)
+    baud: int | None = Field(default=None, ge=1200, le=10_000_000)
+    attempts: int = Field(default=3, ge=1, le=100)
+    timeout_s: float = Field(default=180.0, gt=0, le=3600)
+
+
 class RunTable(Table):
     """[run]: how many test photos are sent to the device."""
 
@@ -155,6 +165,7 @@ class ProjectFile(Table):
     quantization: QuantizationTable = QuantizationTable()
     firmware: FirmwareTable = FirmwareTable()
     tflm: TflmTable = TflmTable()
+    flash: FlashTable = FlashTable()
     run: RunTable = RunTable()
     verify: VerifyTable = VerifyTable()
 

@@ -99,7 +99,7 @@ def test_every_driver_file_is_used_by_a_board_and_every_other_file_too() -> None
         for origin in get_args(Source)
         for name in templates(board, origin).values()
     }
-    used |= {"project/README.md.jinja", *COMPONENT_TEMPLATES}
+    used |= {"project/README.md.jinja", "project/edgemcu_image.h.jinja", *COMPONENT_TEMPLATES}
     folder = shipped("firmware_templates")
     there = {
         path.relative_to(folder).as_posix()
