@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from edgemcu.board_schema import Bytes
+from edgemcu.board_schema.values import Bytes
 from edgemcu.errors import ProjectError
 from edgemcu.preprocessing import Colour, Fit, Preprocessing
 from edgemcu.schema import Table, check, read_toml
@@ -19,6 +19,7 @@ PROJECT_FILE = "edgemcu.toml"
 
 Architecture = Literal["mobilenet_v1", "mobilenet_v2", "resnet8", "ds_cnn"]
 Runtime = Literal["compiled", "tflm"]
+Source = Literal["serial", "flash", "camera"]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$"
 
 
@@ -92,12 +93,16 @@ class FirmwareTable(Table):
 
     Attributes:
         kernels: a kernel set of the compiled runtime, or "auto" for the board's.
+        source: where the firmware's pictures come from, beside the serial line.
+        flash_photos: how many test photos the source "flash" compiles in.
         model: a finished .tflite in place of the one that the project's own steps make.
     """
 
     board: str = "stm32f405"
     runtime: Runtime = "compiled"
     kernels: str = Field(default="auto", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    source: Source = "serial"
+    flash_photos: int = Field(default=8, ge=1, le=1000)
     model: str | None = Field(default=None, min_length=1)
 
 
@@ -105,6 +110,16 @@ class TflmTable(Table):
     """[tflm]: where PlatformIO gets TensorFlow Lite Micro from, when not from its default."""
 
     library: str | None = None
+
+
+class FlashTable(Table):
+    """[flash]: the board's port, and how it is written; what is not said is the board's default."""
+
+    port: str | None = Field(default=None, min_length=1, max_length=300)
+    protocol: str | None = Field(default=None, min_length=1, max_length=40)
+    baud: int | None = Field(default=None, ge=1200, le=10_000_000)
+    attempts: int = Field(default=3, ge=1, le=100)
+    timeout_s: float = Field(default=180.0, gt=0, le=3600)
 
 
 class RunTable(Table):
@@ -150,6 +165,7 @@ class ProjectFile(Table):
     quantization: QuantizationTable = QuantizationTable()
     firmware: FirmwareTable = FirmwareTable()
     tflm: TflmTable = TflmTable()
+    flash: FlashTable = FlashTable()
     run: RunTable = RunTable()
     verify: VerifyTable = VerifyTable()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from edgemcu.cli.terminal import result_terminal
-from edgemcu.report.text import figure, percent
+from edgemcu.report.text import figure, percent, size
 
 if TYPE_CHECKING:
     from edgemcu.steps.classify import Classification, ClassifiedPhoto
+    from edgemcu.steps.flash import FlashResult
     from edgemcu.steps.verify import VerifyResult
 
 BAR_CELLS = 24
@@ -74,3 +76,25 @@ def _reference(photo: ClassifiedPhoto) -> Text:
         return Text("reference: the same bytes", "green")
     best = photo.reference[0]
     return Text(f"reference: OTHER BYTES, {best.label} {percent(best.score)}", "bold red")
+
+
+def flashed(result: FlashResult) -> None:
+    terminal = result_terminal()
+    place = escape(result.port or result.board)
+    if not result.written:
+        did = "runs this image already: nothing was written"
+    elif result.protocol is None:
+        did = "booted"
+    else:
+        tries = f" in {result.attempts} attempts" if result.attempts > 1 else ""
+        did = f"{size(result.bytes)} written with {result.way}{tries}"
+    terminal.print(f"[bold]{result.board}[/bold] at {place}: {did}, {result.seconds:.1f} s")
+    if result.identity is None:
+        terminal.print("  [yellow]not asked who it is (--no-verify)[/yellow]")
+        return
+    identity = result.identity
+    terminal.print(
+        f"  it says: model {identity.model[:16]}…, image {escape(identity.image)}, "
+        f"{escape(identity.runtime)} runtime, {escape(identity.kernels)} kernels"
+    )
+    terminal.print("  [green]that is what was built[/green]")

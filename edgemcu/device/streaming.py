@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.console import QUIET, Console, ProgressBar
-from edgemcu.device.protocol import Identity, Kind
+from edgemcu.device.protocol import LOG, Identity, Kind, LogLevel
 from edgemcu.device.session import DeviceSession
 
 # Below this many inferences another emulator costs more to start than it saves.
@@ -150,4 +150,6 @@ def _share(
             bar.advance()
 
     with connect() as session:
+        if LOG in session.identity.messages:
+            session.log_level(LogLevel.OFF)  # nobody reads it, and each line takes time
         return infer_rows(session, inputs, kind, advance=advance, stopped=stop.is_set)

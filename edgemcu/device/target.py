@@ -158,7 +158,7 @@ def open_target(
         DeviceError: nothing answers at the port, or this is another firmware than the board or
             `model_digest` asks for, or its model did not initialise.
     """
-    transport, instructions_per_tick = _start(board, firmware, target, log)
+    transport, instructions_per_tick = start(board, firmware, target, log)
     session = DeviceSession(transport, limits, on_line, instructions_per_tick)
     try:
         _check(session, board, target, model_digest)
@@ -168,11 +168,17 @@ def open_target(
     return session
 
 
-def _start(
+def start(
     board: Board, firmware: Path | None, target: Target, log: Path | None
 ) -> tuple[Transport, Fraction | None]:
+    """The line to a firmware that is started at `target` or runs there, and the instructions per
+    tick of its counter, where that follows instructions.
+
+    Raises:
+        As `open_target`; nothing has been asked yet.
+    """
     if target.kind == "port":
-        return _connect(target), None
+        return connect(target), None
     if firmware is None:
         raise EmulatorError("there is no firmware to start", where=str(target))
     require_target(board, target)
@@ -190,7 +196,12 @@ def _start(
     return machine.boot(firmware, log), emulator.instructions_per_tick
 
 
-def _connect(target: Target) -> Transport:
+def connect(target: Target) -> Transport:
+    """The line to a port.
+
+    Raises:
+        DeviceError: it cannot be opened.
+    """
     assert target.port is not None
     url = urlsplit(target.port)
     if url.scheme == "socket":
@@ -226,6 +237,7 @@ def _check(session: DeviceSession, board: Board, target: Target, model_digest: s
         )
     if not identity.model_ok:
         raise DeviceError(
-            "the model did not initialise; the firmware's log:\n" + "\n".join(session.log),
+            "the model did not check out on the device; the firmware's log:\n"
+            + "\n".join(session.log),
             where=board.name,
         )

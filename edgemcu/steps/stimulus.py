@@ -49,7 +49,7 @@ def photo_stimulus(
     graph: Graph, metadata: ModelMetadata, test: LabelledImages, count: int
 ) -> Stimulus:
     """`count` test photos, evenly over the test set's classes, always the same ones."""
-    photos = test.take(_even_sample(test, count))
+    photos = test.evenly(count)
     flat = photos.images.reshape(len(photos), -1)
     what = f"{len(photos)} of {len(test)} test photos"
     return Stimulus(
@@ -73,16 +73,3 @@ def tensor_bytes(
         )
     quantized = quantize_pixels(pixels, preprocessing, quantization.scale, quantization.zero_point)
     return quantized.view(np.uint8)
-
-
-def _even_sample(photos: LabelledImages, count: int) -> NDArray[np.int64]:
-    """Indices of `count` photos, as evenly over the classes as they allow, in a fixed shuffle."""
-    random = np.random.default_rng(0)
-    shuffled = random.permutation(len(photos))
-    rank = np.zeros(len(photos), np.int64)
-    for label in range(len(photos.classes)):
-        members = shuffled[photos.labels[shuffled] == label]
-        rank[members] = np.arange(len(members))
-    # Round after round, one photo of each class.
-    order = np.lexsort((photos.labels, rank))
-    return order[:count].astype(np.int64)
