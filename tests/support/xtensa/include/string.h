@@ -1,4 +1,5 @@
-/* What the kernels use of the C library; defined in ../builtins.c. */
+/* What generated sources use of the C library. The kernels use the first two alone, which are
+ * defined in ../builtins.c. */
 #ifndef STAND_IN_STRING_H
 #define STAND_IN_STRING_H
 
@@ -6,5 +7,8 @@
 
 void *memcpy(void *restrict target, const void *restrict source, size_t bytes);
 void *memset(void *target, int value, size_t bytes);
+int memcmp(const void *a, const void *b, size_t bytes);
+size_t strlen(const char *text);
+char *strcpy(char *restrict target, const char *restrict source);
 
 #endif
