@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edgemcu.board_schema import Board, EspIdfStartup, Memory, Role
+from edgemcu.board_schema import Board, EspIdfStartup, Role
 from edgemcu.errors import DoesNotFitError
 
 # Start-up, drivers and protocol at -O2 on a Cortex-M4: 7.6 KiB of code, 5.2 KiB of variables.
@@ -67,11 +67,13 @@ def check_fit(needs: Needs, board: Board, others: Iterable[Board] = ()) -> Arena
         hint = f"it would fit on: {', '.join(fitting)}"
     else:
         hint = "use a smaller input, a smaller width, or fewer layers"
-    room = _room(needs, board)
+    psram = board.psram.size if board.psram else 0
+    arena, weights = max(room(needs, board, "arena"), psram), room(needs, board, "model")
     raise DoesNotFitError(
         "the model is too large: " + "; ".join(problems),
         where=board.name,
-        hint=f"{hint}; {board.name} takes about {room}",
+        hint=f"{hint}; {board.name} takes about {arena} bytes of activations and "
+        f"{weights} bytes of weights",
     )
 
 
@@ -117,14 +119,11 @@ def _problems(needs: Needs, board: Board) -> list[str]:
     return problems
 
 
-def _room(needs: Needs, board: Board) -> str:
-    """The largest activations and weights that the board would take."""
+def room(needs: Needs, board: Board, role: Role) -> int:
+    """Bytes that are left for `role` where it lies, beside whatever else lies there.
 
-    def left(region: Memory, role: Role) -> int:
-        others = (size for name, size in by_role.items() if name in region.holds and name != role)
-        return max(0, region.size - sum(others))
-
-    by_role = _bytes_by_role(needs, board)
-    arena = max(left(board.region("arena"), "arena"), board.psram.size if board.psram else 0)
-    weights = left(board.region("model"), "model")
-    return f"{arena} bytes of activations and {weights} bytes of weights"
+    Only for boards that are not hosted.
+    """
+    region, by_role = board.region(role), _bytes_by_role(needs, board)
+    others = sum(size for name, size in by_role.items() if name in region.holds and name != role)
+    return max(0, region.size - others)

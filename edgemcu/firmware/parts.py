@@ -64,6 +64,8 @@ _SKETCH = {
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
     "sketch/frame.h": "src/frame.h",
+    "sketch/log.c": "src/log.c",
+    "sketch/log.h": "src/log.h",
     "sketch/protocol.c": "src/protocol.c",
     "sketch/protocol.h": "include/protocol.h",
     "sketch/serial.h": "include/serial.h",
@@ -74,16 +76,37 @@ _OWN_BUILD = {
     "project/scripts/flags.py": "scripts/flags.py",
     "project/platformio.ini.jinja": "platformio.ini",
 }
+# Where pictures come from that nobody sends.
+_SOURCE = {
+    "serial": {},
+    "flash": {
+        "sketch/source.h": "include/source.h",
+        "project/source/flash.c": "src/source.c",
+        "project/source/photos.c.jinja": "src/photos.c",
+        "project/source/photos.h.jinja": "src/photos.h",
+    },
+    # What the board's camera adds to this is its driver.
+    "camera": {
+        "sketch/source.h": "include/source.h",
+        "sketch/resize.c": "src/resize.c",
+        "sketch/resize.h": "include/resize.h",
+    },
+}
 _PLATFORM = {
     "project/platform/platform.json": "platform/platform.json",
     "project/platform/builder/main.py": "platform/builder/main.py",
 }
 
 
-def templates(board: Board) -> dict[str, str]:
-    """Path in the project → file in firmware_templates/, for all that `board` needs."""
+def templates(board: Board, source: str = "serial") -> dict[str, str]:
+    """Path in the project → file in firmware_templates/, for all that `board` needs.
+
+    Args:
+        source: where pictures come from: "serial", "flash" or "camera".
+    """
     chosen = {
         **_SKETCH,
+        **_SOURCE[source],
         **_STARTUP[board.startup.driver],
         **_SERIAL[board.serial.driver],
         **_COUNTER[board.counter.driver],
@@ -114,6 +137,8 @@ def board_constants(board: Board) -> list[tuple[str, Constants]]:
         groups.append(esp_idf.task_constants(board.startup))
     if isinstance(board.serial, EspUart):
         groups.append(esp_idf.uart_constants(board.serial))
+    if board.clock is not None:
+        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
     if isinstance(board.clock, Stm32f4Clock):
         groups.append(_clock(board.clock))
     if isinstance(board.serial, (Stm32Usart, CmsdkUart)):
