@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from edgemcu._version import __version__
 from edgemcu.device.inference import Inference, Patience, StartOver, Timing, check_input
 from edgemcu.device.link import Link
 from edgemcu.device.protocol import (
+    DONE,
     ERROR,
     IDENTIFY,
     IDENTITY,
+    LOG,
     PING,
     PONG,
     SESSION,
@@ -23,11 +26,12 @@ from edgemcu.device.protocol import (
     Frame,
     Identity,
     Kind,
+    LogLevel,
     Result,
     session_of,
 )
 from edgemcu.device.transport import Transport
-from edgemcu.errors import ProtocolError
+from edgemcu.errors import DeviceError, ProtocolError
 
 MAX_OUTPUT_BYTES = 1 << 24
 
@@ -99,6 +103,8 @@ class DeviceSession:
         # Ids of another session's inputs, late frames included, must not be taken for ours.
         self._input_id = secrets.randbits(32)
         self._slowest = 0.0
+        self._level = LogLevel.FRAME
+        self._level_lost = False
 
     def __enter__(self) -> DeviceSession:
         return self
@@ -149,6 +155,12 @@ class DeviceSession:
         self._link.max_line = (1 << 14) + 2 * identity.output_bytes
         return identity
 
+    def _restarted(self) -> None:
+        """The device has been reset: it must be who it was, and has forgotten what it was told."""
+        self.restarts += 1
+        self.identify()
+        self._level_lost = self._level is not LogLevel.FRAME
+
     def _ask_identity(self) -> Identity:
         ready = time.monotonic() + self.limits.ready_s
         while time.monotonic() < ready:
@@ -177,16 +189,53 @@ class DeviceSession:
             DeviceError: no right answer came.
         """
         for _ in range(self.limits.attempts):
-            sequence, size = self._link.send(PING, data)
-            deadline = time.monotonic() + self.limits.answer_s + self._link.line_seconds(2 * size)
-            for answer in self._link.answers(deadline):
-                if isinstance(answer, Damage) or _is_damage_report(answer):
+            answer = self._ask(PING, data, PONG, self.limits.answer_s)
+            if answer.payload[SESSION.size :] == data:
+                return
+        raise self._link.failure(f"{self.limits.attempts} pings came back changed")
+
+    def log_level(self, level: LogLevel) -> None:
+        """Set what the device writes of each inference; after a reset it is LogLevel.FRAME.
+
+        Raises:
+            DeviceError: the firmware is too old for that, or gives no right answer.
+        """
+        self._must_know(LOG, "log settings")
+        self._ask(LOG, bytes([level]), DONE, self.limits.answer_s)
+        self._level = level
+        self._level_lost = False
+
+    def _must_know(self, request: str, name: str) -> None:
+        identity = self.identity
+        if request not in identity.messages:
+            raise DeviceError(
+                f"this firmware knows no {name}: edgemcu {identity.firmware} generated it",
+                where=self._link.transport.name,
+                hint=f"generate and build it again with edgemcu {__version__}",
+            )
+
+    def _ask(self, request: str, payload: bytes, answer: str, seconds: float) -> Frame:
+        """The device's answer to a request that may be repeated without harm."""
+        reason = ""
+        for _ in range(self.limits.attempts):
+            sequence, size = self._link.send(request, payload)
+            deadline = time.monotonic() + seconds + self._link.line_seconds(2 * size)
+            reason = "no answer in time"
+            for frame in self._link.answers(deadline):
+                if isinstance(frame, Damage) or _is_damage_report(frame):
+                    reason = "damaged frames"
                     break
-                if (answer.type, answer.sequence) == (PONG, sequence):
-                    if answer.payload[SESSION.size :] == data:
-                        return
+                if frame.sequence != sequence or frame.type not in (answer, ERROR):
+                    continue
+                if session_of(frame.payload) != self._session:
+                    reason = "the device has restarted"
+                    self._restarted()
                     break
-        raise self._link.failure(f"no answer to {self.limits.attempts} pings")
+                if frame.type == answer:
+                    return frame
+                error = ErrorAnswer.decode(frame.payload)
+                raise self._link.failure(f"the device reports: {error.text} (code {error.code})")
+        raise self._link.failure(f"gave up after {self.limits.attempts} attempts: {reason}")
 
     def infer(self, data: bytes, kind: Kind = Kind.TENSOR) -> InferenceResult:
         """Run the model on one input.
@@ -203,6 +252,8 @@ class DeviceSession:
         check_input(self.identity, data, kind)
         patience = Patience(self._link, self.limits.attempts)
         while True:
+            if self._level_lost:
+                self.log_level(self._level)
             self._input_id = (self._input_id + 1) & 0xFFFF_FFFF
             timing = Timing(self.limits.answer_s, self._result_seconds())
             inference = Inference(
@@ -219,8 +270,7 @@ class DeviceSession:
                 result = inference.run()
             except StartOver as loss:
                 if loss.restarted:
-                    self.restarts += 1
-                    self.identify()
+                    self._restarted()
                 continue
             self._slowest = max(self._slowest, inference.seconds)
             return self._interpret(result)

@@ -7,6 +7,7 @@ import select
 import socket
 from typing import TYPE_CHECKING, Protocol
 
+from edgemcu.device.ports import open_failure
 from edgemcu.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -130,14 +131,12 @@ class SerialTransport:
         # A start bit, eight data bits and a stop bit.
         self.bytes_per_second: float | None = baud / 10
         try:
-            self._port: Serial = serial.serial_for_url(port, baudrate=baud, timeout=0)
+            # Two programs on one port would each get a part of the bytes.
+            self._port: Serial = serial.serial_for_url(
+                port, baudrate=baud, timeout=0, exclusive=True
+            )
         except (OSError, ValueError) as error:
-            raise DeviceError(
-                f"cannot be opened: {error}",
-                where=port,
-                hint="is the board plugged in, and may you use the port? "
-                "(on Debian and Ubuntu: sudo adduser $USER dialout, then log in again)",
-            ) from error
+            raise open_failure(port, error) from error
 
     def read(self, timeout: float) -> bytes:
         try:

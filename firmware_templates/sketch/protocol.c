@@ -1,11 +1,14 @@
 #include "protocol.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "counter.h"
 #include "edgemcu_app.h"
+#include "edgemcu_image.h"
 #include "edgemcu_model.h"
 #include "frame.h"
+#include "log.h"
 #include "serial.h"
 
 #define DATA_HEADER 9u /* input id, offset, kind */
@@ -24,74 +27,12 @@ static uint32_t session; /* chosen by the host; 0 after a reset, which is how it
 static int model_status;
 static uint32_t inferences;
 static uint32_t ticks;
+static uint32_t last_data; /* when the last piece of an input arrived, by the counter */
 
 static uint32_t get_u32(const uint8_t *bytes)
 {
     return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
            (uint32_t)bytes[3] << 24;
-}
-
-/* ---- Lines for people ----------------------------------------------------------------------- */
-
-static void print(const char *text)
-{
-    serial_write((const uint8_t *)text, strlen(text));
-}
-
-static void print_number(uint64_t value)
-{
-    char digits[20];
-
-    serial_write((const uint8_t *)digits, format_number(digits, value));
-}
-
-/* Print hundredths as "1.07". */
-static void print_hundredths(uint64_t value)
-{
-    print_number(value / 100);
-    print(value % 100 < 10 ? ".0" : ".");
-    print_number(value % 100);
-}
-
-#if EDGEMCU_CLASS_COUNT > 0
-/* "cat 0.93  ": the class with the highest score; the first one of several. */
-static void print_class(void)
-{
-    const int8_t *scores = edgemcu_output(0);
-    size_t best = 0;
-
-    for (size_t i = 1; i < EDGEMCU_CLASS_COUNT; i++) {
-        if (scores[i] > scores[best]) {
-            best = i;
-        }
-    }
-    int64_t steps = scores[best] - (EDGEMCU_SCORE_ZERO_POINT);
-    uint64_t size = (uint64_t)(steps < 0 ? -steps : steps) * EDGEMCU_SCORE_SCALE_Q30;
-
-
-    print(edgemcu_class_names[best]);
-    print(steps < 0 ? " -" : " ");
-    print_hundredths((size * 100 + (1u << 29)) >> 30);
-    print("  ");
-}
-#endif
-
-static void print_result(void)
-{
-    uint32_t hz = counter_hz();
-
-#if EDGEMCU_CLASS_COUNT > 0
-    print_class();
-#endif
-    if (hz != 0) {
-        print_hundredths((uint64_t)ticks * 100000u / hz);
-        print(" ms  #");
-    } else {
-        print_number(ticks);
-        print(" ticks  #");
-    }
-    print_number(inferences);
-    print("\r\n");
 }
 
 /* ---- Answers -------------------------------------------------------------------------------- */
@@ -131,6 +72,7 @@ static void answer_identity(void)
     answer(PROTOCOL_IDENTITY);
     number_field("protocol", PROTOCOL_VERSION);
     field("firmware", EDGEMCU_VERSION);
+    field("image", EDGEMCU_IMAGE);
     field("board", EDGEMCU_BOARD);
     field("model", EDGEMCU_MODEL_DIGEST);
     field("runtime", EDGEMCU_RUNTIME);
@@ -144,6 +86,7 @@ static void answer_identity(void)
     number_field("counter_hz", counter_hz());
     number_field("max_payload", FRAME_MAX_PAYLOAD);
     number_field("window", SERIAL_RX_CAPACITY);
+    field("messages", PROTOCOL_MESSAGES);
     frame_end();
 }
 
@@ -166,6 +109,17 @@ static void answer_result(void)
         frame_bytes(edgemcu_output(i), edgemcu_output_bytes(i));
     }
     frame_end();
+}
+
+/* False, and answered, where the model must not run. */
+static bool model_is_usable(void)
+{
+    if (model_status == EDGEMCU_DAMAGED) {
+        answer_error(PROTOCOL_ERROR_DAMAGED_MODEL, "the model in flash is damaged");
+    } else if (model_status != 0) {
+        answer_error(PROTOCOL_ERROR_MODEL, "the model failed to initialise");
+    }
+    return model_status == 0;
 }
 
 /* ---- Requests ------------------------------------------------------------------------------- */
@@ -222,8 +176,7 @@ static void handle_data(void)
         answer_error(PROTOCOL_ERROR_MALFORMED, "data beyond the end of the input");
         return;
     }
-    if (model_status != 0) {
-        answer_error(PROTOCOL_ERROR_MODEL, "the model failed to initialise");
+    if (!model_is_usable()) {
         return;
     }
     bool known = input.state != NO_INPUT && input.id == id;
@@ -238,10 +191,25 @@ static void handle_data(void)
     }
     /* Only the next bytes are taken: a doubled frame changes nothing, and a lost one shows in the
      * acknowledgement. Once the input has run, its bytes are used up but were all received. */
+    last_data = counter_now();
     if (known && input.state == RECEIVING && offset == input.received && kind == input.kind) {
         store(frame.payload + DATA_HEADER, n);
     }
     answer_acknowledge(id, known ? input.received : 0);
+}
+
+/* One timed inference on what is in the input tensors; logs it. Returns edgemcu_invoke's result. */
+static int run_model(void)
+{
+    uint32_t start = counter_now();
+    int status = edgemcu_invoke();
+
+    ticks = counter_now() - start;
+    if (status == 0) {
+        inferences++;
+        log_inference(session, inferences, ticks);
+    }
+    return status;
 }
 
 static void handle_run(void)
@@ -253,8 +221,7 @@ static void handle_run(void)
     uint32_t id = get_u32(frame.payload);
     uint32_t crc = get_u32(frame.payload + 4);
 
-    if (model_status != 0) {
-        answer_error(PROTOCOL_ERROR_MODEL, "the model failed to initialise");
+    if (!model_is_usable()) {
         return;
     }
     if (input.state == NO_INPUT || input.id != id || input.received != EDGEMCU_INPUT_BYTES) {
@@ -266,23 +233,28 @@ static void handle_run(void)
         answer_error(PROTOCOL_ERROR_WRONG_INPUT, "this input arrived with another CRC");
         return;
     }
+    last_data = counter_now();
     if (input.state == RECEIVING) {
         /* The host now waits for as long as an inference may take. */
         answer_acknowledge(id, input.received);
-        uint32_t start = counter_now();
-        int status = edgemcu_invoke();
-
-        ticks = counter_now() - start;
-        if (status != 0) {
+        if (run_model() != 0) {
             input.state = NO_INPUT;
             answer_error(PROTOCOL_ERROR_MODEL, "the model failed to run");
             return;
         }
         input.state = DONE;
-        inferences++;
-        print_result();
     }
     answer_result();
+}
+
+static void handle_log(void)
+{
+    if (frame.size != 1 || log_set_level(frame.payload[0]) != 0) {
+        answer_error(PROTOCOL_ERROR_MALFORMED, "no such level of logging");
+        return;
+    }
+    answer(PROTOCOL_DONE);
+    frame_end();
 }
 
 static void handle_frame(void)
@@ -311,10 +283,23 @@ static void handle_frame(void)
     case PROTOCOL_RUN:
         handle_run();
         break;
+    case PROTOCOL_LOG:
+        handle_log();
+        break;
     default:
         answer_error(PROTOCOL_ERROR_UNKNOWN, "unknown type of frame");
         break;
     }
+}
+
+static void print_damage(void)
+{
+    uint8_t digest[32];
+
+    (void)edgemcu_check(digest);
+    print("edgemcu: the model in flash is damaged: the SHA-256 of its constants is ");
+    print_hex(digest, sizeof digest);
+    print(", not " EDGEMCU_CONSTANTS_DIGEST "\r\n");
 }
 
 void protocol_start(int status)
@@ -323,7 +308,9 @@ void protocol_start(int status)
     /* A reset may have cut a line off. */
     print("\r\nedgemcu " EDGEMCU_VERSION " on " EDGEMCU_BOARD ", model " EDGEMCU_MODEL_DIGEST
           ", " EDGEMCU_RUNTIME " runtime, " EDGEMCU_KERNELS " kernels\r\n");
-    if (status != 0) {
+    if (status == EDGEMCU_DAMAGED) {
+        print_damage();
+    } else if (status != 0) {
         print("the model failed to initialise: error ");
         print(status < 0 ? "-" : "");
         print_number(status < 0 ? 0u - (unsigned)status : (unsigned)status);
@@ -331,6 +318,36 @@ void protocol_start(int status)
     }
     frame.sequence = 0;
     answer_identity();
+}
+
+int protocol_is_receiving(void)
+{
+    /* Two seconds, or their like where the ticks follow instructions. */
+    uint32_t patience = counter_hz() != 0 ? 2u * counter_hz() : 1u << 28;
+
+    if (input.state != NO_INPUT && counter_now() - last_data > patience) {
+        input.state = NO_INPUT;
+    }
+    return input.state != NO_INPUT;
+}
+
+int protocol_classify(void)
+{
+#if EDGEMCU_PIXEL_INPUT
+    /* Of whatever a host has sent, nothing is left. */
+    input.state = NO_INPUT;
+    if (model_status != 0) {
+        return PROTOCOL_REFUSED;
+    }
+    uint8_t *pixels = edgemcu_input(0);
+
+    for (size_t i = 0; i < edgemcu_input_bytes(0); i++) {
+        pixels[i] = (uint8_t)edgemcu_input_table[pixels[i]];
+    }
+    return run_model();
+#else
+    return PROTOCOL_REFUSED;
+#endif
 }
 
 void protocol_poll(void)

@@ -27,7 +27,7 @@ from edgemcu.shipped import shipped
 WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
-PUBLIC = ("init", "input", "input_bytes", "invoke", "output", "output_bytes", "arena_used")
+PUBLIC = ("init", "input", "input_bytes", "invoke", "output", "output_bytes", "arena_used", "check")
 
 HOST_FLAGS = (*SANITIZERS, "-O1")
 
@@ -63,11 +63,13 @@ MODELS
 
 int main(void)
 {
+    static char started[sizeof models / sizeof models[0]];
     uint32_t index;
     int runs = 0x55;
     while (fread(&index, sizeof index, 1, stdin) == 1) {
         const struct model *m = models[index];
-        if (m->init() != 0) return 1;
+        if (!started[index] && m->init() != 0) return 1;
+        started[index] = 1;
         m->poison(++runs);
         for (size_t i = 0; i < m->inputs; ++i) {
             if (fread(m->input(i), m->input_bytes(i), 1, stdin) != 1) return 2;
@@ -121,11 +123,15 @@ def write_unit(compiled: CompiledModel, folder: Path, prefix: str) -> Path:
 
 
 def build_kernels(
-    folder: Path, compiler: str = "gcc", flags: Sequence[str] = HOST_FLAGS, archiver: str = "ar"
+    folder: Path,
+    compiler: str = "gcc",
+    flags: Sequence[str] = HOST_FLAGS,
+    archiver: str = "ar",
+    target: str = "portable",
 ) -> Path:
-    """All kernels as one library that many processes can be linked with."""
+    """All kernels of a target as one library that many processes can be linked with."""
     folder.mkdir(parents=True, exist_ok=True)
-    sources = [str(path) for path in kernel_sources()]
+    sources = [str(path) for path in kernel_sources(target)]
     check_command([compiler, *WARNINGS, *flags, "-c", *sources], folder)
     objects = sorted(path.name for path in folder.glob("*.o"))
     check_command([archiver, "rcs", "kernels.a", *objects], folder)
@@ -133,11 +139,11 @@ def build_kernels(
 
 
 @cache
-def host_kernels() -> Path:
+def host_kernels(target: str = "portable") -> Path:
     """`build_kernels` for the host, once per test process; skips where there is no compiler."""
     folder = tempfile.TemporaryDirectory(prefix="edgemcu-kernels-")
     atexit.register(folder.cleanup)
-    return build_kernels(Path(folder.name), require_compiler())
+    return build_kernels(Path(folder.name), require_compiler(), target=target)
 
 
 def build_units(

@@ -88,7 +88,7 @@ class Kernel(Generic[OperationT]):
         cost: estimated instructions on a Cortex-M4; only comparisons between kernels matter.
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
-        headers: other headers in `folder` that it includes.
+        headers: other headers that it includes, relative to `folder`.
     """
 
     name: str
@@ -107,9 +107,10 @@ AnyKernel = Kernel[Any]
 @cache
 def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     """The kernels of every target, by name."""
-    from edgemcu.compiler.kernels import portable
+    from edgemcu.compiler.kernels import cortex_m4, portable
 
-    return {"portable": portable.KERNELS}
+    dsp = (*cortex_m4.KERNELS, *portable.KERNELS)
+    return {"portable": portable.KERNELS, "cortex-m4": dsp, "cortex-m7": dsp}
 
 
 def choose(operation: Operation, target: str) -> AnyKernel:

@@ -5,6 +5,7 @@ Costs are instructions on a Cortex-M4 at -O2, counted from the compiler's output
 
 from __future__ import annotations
 
+import math
 from math import prod
 
 import numpy as np
@@ -172,8 +173,8 @@ def _dequantize(operation: o.DequantizeFloat) -> Binding:
 
 
 def _only_one(operation: o.Operation) -> float:
-    """The cost where there is one kernel and so nothing to compare."""
-    return 0.0
+    """The cost where there is no other portable kernel: any that a target has is preferred."""
+    return math.inf
 
 
 KERNELS: tuple[AnyKernel, ...] = (
