@@ -220,7 +220,10 @@ class _View:
             facts.append(f"{layer.macs:,} MACs")
         overlap = "; written over what it has read of its input" if self._overlaps(layer) else ""
         name = names.comment(tensors[layer.output].name)
-        return f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+        return (
+            f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+            + "".join(f"\n * {note}" for note in layer.notes)
+        )
 
     def _overlaps(self, layer: Layer) -> bool:
         """Whether the output shares bytes of the arena with an input."""
