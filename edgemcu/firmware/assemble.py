@@ -8,6 +8,7 @@ from typing import Any
 
 from edgemcu._version import __version__
 from edgemcu.board_schema import Board
+from edgemcu.firmware.fit import Needs, has_room
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
@@ -16,6 +17,9 @@ _CONTENTS = (
     ("lib/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("src/main.c", "set-up and main loop"),
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
+    ("src/inference.c", "the input as it arrives, and the runs of the model"),
+    ("src/log.c", "what is written about each inference"),
+    ("src/selftest.c", "what the firmware can check by itself"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
     ("src/clock.c", "the clock tree"),
@@ -43,6 +47,8 @@ class AppFacts:
         input_formula: the same in words.
         classes: names of the model's outputs, if it has any.
         score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
+        input_bytes: of all input tensors.
+        pattern_outputs_crc32: of the reference's outputs for `self_test_pattern`, if known.
     """
 
     title: str
@@ -56,6 +62,8 @@ class AppFacts:
     classes: tuple[str, ...] = ()
     score_zero_point: int = 0
     score_scale_q30: int = 0
+    input_bytes: int = 0
+    pattern_outputs_crc32: int | None = None
 
 
 def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, str]:
@@ -83,6 +91,9 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "clock": board.clock,
         "runtime": runtime,
         "app": app,
+        "keep_input": has_room(
+            Needs(arena=runtime.arena_bytes, weights=runtime.weights_bytes), board, app.input_bytes
+        ),
         "board_constants": board_constants(board),
         "clock_setup": needs_clock_setup(board),
         "cplusplus": runtime.cplusplus,

@@ -16,6 +16,9 @@ from edgemcu.errors import DoesNotFitError
 SKETCH_CODE_BYTES = 6 * 1024
 SKETCH_DATA_BYTES = 5 * 1024
 
+# Of a runtime's own variables nobody knows exactly before the linker.
+_RESERVE_BYTES = 8 * 1024
+
 _WHAT: dict[Role, str] = {
     "code": "code",
     "model": "weights",
@@ -61,6 +64,19 @@ def check_fit(needs: Needs, board: Board, others: Iterable[Board] = ()) -> None:
         "the model is too large: " + "; ".join(problems),
         where=board.name,
         hint=f"{hint}; {board.name} takes about {room}",
+    )
+
+
+def has_room(needs: Needs, board: Board, more: int) -> bool:
+    """Whether `more` bytes of variables certainly fit beside the model and the sketch.
+
+    On a hosted board everything does.
+    """
+    by_role = _bytes_by_role(needs, board)
+    return all(
+        sum(by_role[role] for role in region.holds) + more + _RESERVE_BYTES <= region.size
+        for region in board.memory
+        if "data" in region.holds
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def generate_project(
     title: str | None = None,
     library: str | None = None,
     others: Sequence[Board] = (),
+    known_answer: Callable[[], int | None] = lambda: None,
     force: bool = False,
 ) -> GeneratedProject:
     """Write the PlatformIO project that runs `model` on `board`.
@@ -70,6 +71,7 @@ def generate_project(
         title: what people call it; by default the model file's name.
         library: where TensorFlow Lite Micro comes from, when not from its usual place.
         others: boards that may be proposed when the model does not fit this one.
+        known_answer: gives the CRC-32 of the right outputs for the self-test's input, if known.
         force: overwrite files that were edited by hand.
 
     Raises:
@@ -83,7 +85,9 @@ def generate_project(
     metadata = read_metadata(source.graph, str(model))
     sources = runtime_sources(runtime, source, board, library)
     check_fit(Needs(arena=sources.arena_bytes, weights=sources.weights_bytes), board, others)
-    files = assemble(board, sources, app_facts(source, metadata, model.name, title or model.stem))
+    app = app_facts(source, metadata, model.name, title or model.stem)
+    app = replace(app, pattern_outputs_crc32=known_answer())
+    files = assemble(board, sources, app)
     changed = write_project(out, files, force=force)
     return GeneratedProject(
         path=out,
@@ -130,6 +134,7 @@ def app_facts(
         classes=classes,
         score_zero_point=score_zero_point,
         score_scale_q30=score_scale_q30,
+        input_bytes=graph.input_bytes,
     )
 
 

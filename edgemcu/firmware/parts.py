@@ -24,7 +24,7 @@ _STARTUP = {
         "project/startup/startup.c.jinja": "src/startup.c",
         "project/startup/cortex_m.h": "src/cortex_m.h",
     },
-    "hosted": {},
+    "hosted": {"project/startup/hosted.c": "src/system.c"},
 }
 _CLOCK = {
     "fixed": {},
@@ -59,11 +59,16 @@ _SKETCH = {
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
     "sketch/frame.h": "src/frame.h",
+    "sketch/inference.c": "src/inference.c",
+    "sketch/inference.h": "src/inference.h",
     "sketch/log.c": "src/log.c",
     "sketch/log.h": "src/log.h",
     "sketch/protocol.c": "src/protocol.c",
     "sketch/protocol.h": "include/protocol.h",
+    "sketch/selftest.c": "src/selftest.c",
+    "sketch/selftest.h": "src/selftest.h",
     "sketch/serial.h": "include/serial.h",
+    "sketch/system.h": "include/system.h",
 }
 _PLATFORM = {
     "project/platform/platform.json": "platform/platform.json",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from edgemcu.boards import list_boards, load_board
 from edgemcu.console import QUIET, Console
 from edgemcu.firmware import GeneratedProject, generate_project
+from edgemcu.firmware.self_test import pattern_outputs_crc32
 from edgemcu.steps.request import FirmwareRequest
 
 PROJECT_FOLDER = "project"
+ANSWERS_FOLDER = "reference"
 
 
 def generate_firmware(
@@ -38,6 +40,7 @@ def generate_firmware(
         title=request.project.name if request.project else None,
         library=request.tflm_library,
         others=list_boards(request.project_directory),
+        known_answer=lambda: pattern_outputs_crc32(model, request.folder / ANSWERS_FOLDER, console),
         force=force,
     )
     done = f"{generated.changed} files written" if generated.changed else "unchanged"
