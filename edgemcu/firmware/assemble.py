@@ -19,6 +19,7 @@ _CONTENTS = (
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
     ("src/inference.c", "the input as it arrives, and the runs of the model"),
     ("src/log.c", "what is written about each inference"),
+    ("src/mlperf.c", "the commands of the MLPerf Tiny benchmark"),
     ("src/selftest.c", "what the firmware can check by itself"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
@@ -46,9 +47,12 @@ class AppFacts:
         input_table: the int8 input for each pixel value, or None where the model takes no pixels.
         input_formula: the same in words.
         classes: names of the model's outputs, if it has any.
-        score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
+        score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30; of
+            the first output, scale 0 if that is not int8.
         input_bytes: of all input tensors.
         pattern_outputs_crc32: of the reference's outputs for `self_test_pattern`, if known.
+        mlperf_model: what the MLPerf Tiny benchmark calls the model, or its own name.
+        mlperf_flip: whether the benchmark's inputs are uint8 pixels for an int8 input.
     """
 
     title: str
@@ -64,6 +68,8 @@ class AppFacts:
     score_scale_q30: int = 0
     input_bytes: int = 0
     pattern_outputs_crc32: int | None = None
+    mlperf_model: str = "unknown"
+    mlperf_flip: bool = False
 
 
 def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, str]:
@@ -91,6 +97,7 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "clock": board.clock,
         "runtime": runtime,
         "app": app,
+        "virtual_hz": getattr(board.emulator, "counter_hz", 0),
         "keep_input": has_room(
             Needs(arena=runtime.arena_bytes, weights=runtime.weights_bytes), board, app.input_bytes
         ),

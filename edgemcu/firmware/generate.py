@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,15 @@ from edgemcu.graph.ir import DType, Graph, Tensor
 from edgemcu.preprocessing import Preprocessing, input_table
 from edgemcu.tflite import ModelMetadata, parse_model, read_metadata
 from edgemcu.tflite.reader import read_bytes
+
+# The MLPerf Tiny benchmark's models, by the shapes of input and output.
+_MLPERF_MODELS: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
+    ((1, 32, 32, 3), (1, 10)): "ic01",
+    ((1, 96, 96, 3), (1, 2)): "vww01",
+    ((1, 49, 10, 1), (1, 12)): "kws01",
+}
+# Those whose inputs its runner sends as uint8 pixels: its reference code subtracts 128.
+_MLPERF_PIXELS = ("ic01", "vww01")
 
 
 @dataclass(frozen=True)
@@ -112,16 +122,18 @@ def app_facts(
     formula = ""
     classes: tuple[str, ...] = ()
     score_zero_point, score_scale_q30 = 0, 0
+    source, target = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
+    if target.dtype is DType.INT8 and target.quantization is not None:
+        score_zero_point = target.quantization.zero_point
+        score_scale_q30 = max(1, round(target.quantization.scale * 2**30))
+    mlperf_model = _MLPERF_MODELS.get((source.shape, target.shape))
     if metadata is not None:
-        source, target = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
         if source.dtype is DType.INT8 and source.quantization is not None:
             spec, to = metadata.preprocessing, source.quantization
             table = tuple(int(value) for value in input_table(spec, to.scale, to.zero_point))
             formula = _input_formula(spec, source)
-        if target.dtype is DType.INT8 and target.quantization is not None:
+        if score_scale_q30:
             classes = metadata.classes
-            score_zero_point = target.quantization.zero_point
-            score_scale_q30 = round(target.quantization.scale * 2**30)
     return AppFacts(
         title=title,
         model_name=name,
@@ -135,6 +147,8 @@ def app_facts(
         score_zero_point=score_zero_point,
         score_scale_q30=score_scale_q30,
         input_bytes=graph.input_bytes,
+        mlperf_model=mlperf_model or re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(name).stem)[:40],
+        mlperf_flip=table is None and mlperf_model in _MLPERF_PIXELS,
     )
 
 

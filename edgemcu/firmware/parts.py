@@ -63,6 +63,8 @@ _SKETCH = {
     "sketch/inference.h": "src/inference.h",
     "sketch/log.c": "src/log.c",
     "sketch/log.h": "src/log.h",
+    "sketch/mlperf.c": "src/mlperf.c",
+    "sketch/mlperf.h": "src/mlperf.h",
     "sketch/protocol.c": "src/protocol.c",
     "sketch/protocol.h": "include/protocol.h",
     "sketch/selftest.c": "src/selftest.c",

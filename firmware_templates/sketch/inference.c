@@ -6,7 +6,6 @@
 #include "edgemcu_app.h"
 #include "edgemcu_model.h"
 #include "frame.h"
-#include "log.h"
 #include "protocol.h"
 
 #define PATTERN_SEED 0x6d637531u
@@ -107,7 +106,7 @@ static void restore_input(void)
 }
 #endif
 
-int inference_run(uint32_t session)
+int inference_run(void)
 {
 #if EDGEMCU_KEEP_INPUT
     keep_input();
@@ -121,7 +120,6 @@ int inference_run(uint32_t session)
     /* A source's picture is no host's input. */
     inference.state = inference.state == NO_INPUT ? NO_INPUT : DONE;
     inference.number++;
-    log_inference(session, inference.number, inference.ticks);
     return 0;
 }
 

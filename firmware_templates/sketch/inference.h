@@ -33,12 +33,12 @@ bool inference_is_whole(void);
 /* The tensors hold no input any more. */
 void inference_drop(void);
 
-/* Run the model on the whole input, or on what a source has written to the tensors. The inference
- * is timed, counted and logged. Returns edgemcu_invoke's result; if it is not 0, the input is gone. */
-int inference_run(uint32_t session);
+/* Run the model on the whole input, or on what a source has written to the tensors; timed and
+ * counted. Returns edgemcu_invoke's result; if it is not 0, the input is gone. */
+int inference_run(void);
 
 /* Run the model once more, on the same input where EDGEMCU_KEEP_INPUT, else on the pattern. Not
- * counted, not logged. */
+ * counted. */
 int inference_repeat(uint32_t *ticks);
 
 /* Fill the input with pseudo-random bytes, always the same ones, and run the model on them. */

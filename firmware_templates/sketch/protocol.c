@@ -9,6 +9,7 @@
 #include "frame.h"
 #include "inference.h"
 #include "log.h"
+#include "mlperf.h"
 #include "selftest.h"
 #include "serial.h"
 #include "system.h"
@@ -153,6 +154,16 @@ static void handle_data(void)
     answer_acknowledge(id, known ? inference.received : 0);
 }
 
+static int run_model(void)
+{
+    int status = inference_run();
+
+    if (status == 0) {
+        log_inference(session, inference.number, inference.ticks);
+    }
+    return status;
+}
+
 static void handle_run(void)
 {
     if (frame.size != 8) {
@@ -177,7 +188,7 @@ static void handle_run(void)
     if (inference.state == RECEIVING) {
         /* The host now waits for as long as an inference may take. */
         answer_acknowledge(id, inference.received);
-        if (inference_run(session) != 0) {
+        if (run_model() != 0) {
             answer_error(PROTOCOL_ERROR_MODEL, "the model failed to run");
             return;
         }
@@ -362,7 +373,7 @@ int protocol_classify(void)
     for (size_t i = 0; i < edgemcu_input_bytes(0); i++) {
         pixels[i] = (uint8_t)edgemcu_input_table[pixels[i]];
     }
-    return inference_run(session);
+    return run_model();
 #else
     return PROTOCOL_REFUSED;
 #endif
@@ -371,6 +382,9 @@ int protocol_classify(void)
 void protocol_poll(void)
 {
     for (int byte = serial_read(); byte >= 0; byte = serial_read()) {
+        if (byte == '@') {
+            mlperf_forget();
+        }
         switch (frame_accept(&frame, (uint8_t)byte)) {
         case FRAME_READY:
             handle_frame();
@@ -379,6 +393,9 @@ void protocol_poll(void)
             /* Which frame it was cannot be known: its number may be what was damaged. */
             frame.sequence = 0;
             answer_error(PROTOCOL_ERROR_DAMAGED, "damaged frame");
+            break;
+        case FRAME_OUTSIDE:
+            mlperf_accept((uint8_t)byte);
             break;
         case FRAME_NONE:
             break;

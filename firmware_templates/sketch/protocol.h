@@ -11,8 +11,11 @@
  *   EDGEMCU_PIXEL_INPUT        1: uint8 pixels are accepted, through edgemcu_input_table; or 0
  *   EDGEMCU_KEEP_INPUT         1: RAM is left for a copy of the input, to repeat inferences with; or 0
  *   EDGEMCU_PATTERN_OUTPUTS_CRC32   of the outputs for the self-test's input, if they are known
+ *   EDGEMCU_VIRTUAL_HZ         ticks per second of an emulator's virtual time; 0 without one
+ *   EDGEMCU_MLPERF_MODEL       "ic01"  what the MLPerf Tiny benchmark calls the model
+ *   EDGEMCU_MLPERF_FLIP        what its inputs' bytes are to be XORed with
  *   EDGEMCU_CLASS_COUNT        0 where the model's outputs have no class names
- *   EDGEMCU_SCORE_ZERO_POINT   score = (int8 output - zero point) x scale
+ *   EDGEMCU_SCORE_ZERO_POINT   score = (output - zero point) x scale, if the first output is int8
  *   EDGEMCU_SCORE_SCALE_Q30    the scale, times 2^30, rounded
  *   extern const int8_t edgemcu_input_table[256];                   where EDGEMCU_PIXEL_INPUT
  *   extern const char *const edgemcu_class_names[EDGEMCU_CLASS_COUNT];  where there are classes
