@@ -29,7 +29,7 @@ _STARTUP = {
         "project/startup/cortex_m.h": "src/cortex_m.h",
     },
     "esp-idf": esp_idf.TEMPLATES,
-    "hosted": {},
+    "hosted": {"project/startup/hosted.c": "src/system.c"},
 }
 _CLOCK = {
     "fixed": {},
@@ -64,11 +64,18 @@ _SKETCH = {
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
     "sketch/frame.h": "src/frame.h",
+    "sketch/inference.c": "src/inference.c",
+    "sketch/inference.h": "src/inference.h",
     "sketch/log.c": "src/log.c",
     "sketch/log.h": "src/log.h",
+    "sketch/mlperf.c": "src/mlperf.c",
+    "sketch/mlperf.h": "src/mlperf.h",
     "sketch/protocol.c": "src/protocol.c",
     "sketch/protocol.h": "include/protocol.h",
+    "sketch/selftest.c": "src/selftest.c",
+    "sketch/selftest.h": "src/selftest.h",
     "sketch/serial.h": "include/serial.h",
+    "sketch/system.h": "include/system.h",
 }
 # What ESP-IDF does in its own way.
 _OWN_BUILD = {

@@ -18,6 +18,9 @@ bool clock_is_emulated(void);
 /* Enable the clock of a peripheral. */
 void clock_enable(enum bus bus, uint32_t bit);
 
+/* The processor's clock, in Hz. */
+uint32_t clock_core_hz(void);
+
 /* The clock of the peripherals on a bus, in Hz. */
 uint32_t clock_bus_hz(enum bus bus);
 
