@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgemcu._version import __version__
-from edgemcu.board_schema import Board
+from edgemcu.board_schema import Board, CortexMStartup
+from edgemcu.firmware import esp_idf
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
 from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
@@ -16,6 +17,7 @@ from edgemcu.preprocessing import Preprocessing
 from edgemcu.project import Source
 
 _CONTENTS = (
+    ("components/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("lib/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("src/main.c", "set-up and main loop"),
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
@@ -24,15 +26,20 @@ _CONTENTS = (
     ("src/photos.c", "test photos in flash"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
+    ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
+    ("src/fault.c", "faults in a form that `edgemcu` knows"),
     ("src/clock.c", "the clock tree"),
     ("src/serial.c", "the serial line"),
     ("src/counter.c", "the counter that inferences are timed with"),
     ("include/board.h", "registers and settings of this board"),
     ("linker/", "the memory map"),
+    ("sdkconfig.defaults", "what differs from ESP-IDF's own settings"),
+    ("partitions.csv", "what the flash is divided into"),
     ("boards/", "the board, for PlatformIO"),
     ("platform/", "the PlatformIO platform that builds it"),
     ("scripts/flags.py", "compiler and linker flags that platformio.ini cannot say"),
 )
+_IGNORED_BY_IDF = "managed_components/\ndependencies.lock\nsdkconfig.*\n!sdkconfig.defaults\n"
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,19 @@ class AppFacts:
         return PAUSE_MS[self.source]
 
 
-def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, str]:
+def assemble(
+    board: Board, runtime: RuntimeSources, app: AppFacts, *, arena_in_psram: bool = False
+) -> dict[str, str]:
     """Every file of the project: path → text, the same for the same arguments."""
     context = _context(board, runtime, app)
-    files = {path: render(name, context) for path, name in templates(board, app.source).items()}
-    files.update(runtime.files)
-    if board.platformio.board is not None:
+    chosen = templates(board, app.source)
+    model_files = runtime.files
+    if esp_idf.is_esp_idf(board):
+        context |= esp_idf.context(board, chosen, arena_in_psram=arena_in_psram)
+        model_files = esp_idf.component_files(runtime, context, arena_in_psram=arena_in_psram)
+    files = {path: render(name, context) for path, name in chosen.items()}
+    files.update(model_files)
+    if board.platformio.board is not None and board.platformio.board.id is None:
         files[f"boards/{board.name}.json"] = _board_json(board)
     context["contents"] = [
         (path, text)
@@ -87,7 +101,7 @@ def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         if any(name == path or (path[-1] == "/" and name.startswith(path)) for name in files)
     ]
     files["README.md"] = render("project/README.md.jinja", context)
-    files[".gitignore"] = ".pio/\n"
+    files[".gitignore"] = ".pio/\n" + (_IGNORED_BY_IDF if esp_idf.is_esp_idf(board) else "")
     return dict(sorted(files.items()))
 
 
@@ -105,7 +119,7 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "machine_flags": board.core.flags,
         "link_flags": runtime.link_flags,
     }
-    if not board.hosted:
+    if isinstance(board.startup, CortexMStartup):
         names = {role: board.region(role).name.upper() for role in ("code", "model", "data")}
         names |= {role: board.region(role).name.upper() for role in ("arena", "stack")}
         context |= names

@@ -10,7 +10,7 @@ from typing import Any
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.board_schema import Board
 from edgemcu.firmware.assemble import AppFacts, assemble
-from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.fit import ArenaMemory, Needs, check_fit
 from edgemcu.firmware.folder import write_project
 from edgemcu.firmware.pictures import Pictures, check_source, flash_photos
 from edgemcu.firmware.runtime import AUTO, ModelSource, runtime_sources
@@ -34,6 +34,7 @@ class GeneratedProject:
         model_digest: SHA-256 of the .tflite, hex.
         model_bytes: the .tflite's size.
         arena_bytes: RAM for activations.
+        arena_memory: where that is, "internal" or "psram".
         weights_bytes: constants in flash.
         files: all that was generated, relative to `path`.
         changed: how many files were written or removed this time.
@@ -48,6 +49,7 @@ class GeneratedProject:
     model_digest: str
     model_bytes: int
     arena_bytes: int
+    arena_memory: ArenaMemory
     weights_bytes: int
     files: tuple[str, ...]
     changed: int
@@ -95,7 +97,7 @@ def generate_project(
     metadata = read_metadata(source.graph, str(model))
     sources = runtime_sources(runtime, source, board, library, kernels)
     needs = Needs(arena=sources.arena_bytes, weights=sources.weights_bytes)
-    check_fit(needs, board, others)
+    memory = check_fit(needs, board, others)
     check_source(pictures.source, board, metadata, str(model))
     app = app_facts(source, metadata, model.name, title or model.stem)
     if pictures.source == "flash":
@@ -105,7 +107,7 @@ def generate_project(
     elif pictures.source == "camera":
         assert metadata is not None
         app = replace(app, source="camera", picture=metadata.preprocessing)
-    files = assemble(board, sources, app)
+    files = assemble(board, sources, app, arena_in_psram=memory == "psram")
     changed = write_project(out, files, force=force)
     return GeneratedProject(
         path=out,
@@ -117,6 +119,7 @@ def generate_project(
         model_digest=source.digest,
         model_bytes=len(data),
         arena_bytes=sources.arena_bytes,
+        arena_memory=memory,
         weights_bytes=sources.weights_bytes,
         files=tuple(files),
         changed=changed,

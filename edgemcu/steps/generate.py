@@ -54,6 +54,11 @@ def generate_firmware(
     console.info(f"firmware for {board.name} ({request.runtime}): {generated.path}, {done}")
     if generated.source == "flash":
         console.info(f"{generated.photos} test photos in flash")
+    if generated.arena_memory == "psram":
+        console.info(
+            f"{generated.arena_bytes} bytes of activations do not fit into the internal RAM of "
+            f"{board.name}: they lie in PSRAM, which is slower"
+        )
     return generated
 
 
