@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_json
-from edgemcu.board_schema import Board, CortexMStartup
-from edgemcu.firmware import esp_idf
+from edgemcu.board_schema import Board, CortexMStartup, Stm32Clock
+from edgemcu.firmware import esp_idf, stm32
 from edgemcu.firmware.fit import Needs, has_room
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
 from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
+from edgemcu.platformio.manifest import board_manifest
 from edgemcu.preprocessing import Preprocessing
 from edgemcu.project import Source
 
@@ -113,7 +113,7 @@ def assemble(
     files = {path: render(name, context) for path, name in chosen.items()}
     files.update(model_files)
     if board.platformio.board is not None and board.platformio.board.id is None:
-        files[f"boards/{board.name}.json"] = _board_json(board)
+        files[f"boards/{board.name}.json"] = board_manifest(board)
     context["contents"] = [
         (path, text)
         for path, text in _CONTENTS
@@ -153,6 +153,8 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "machine_flags": board.core.flags,
         "link_flags": runtime.link_flags,
     }
+    if isinstance(board.clock, Stm32Clock):
+        context |= stm32.clock_context(board.clock)
     if isinstance(board.startup, CortexMStartup):
         names = {role: board.region(role).name.upper() for role in ("code", "model", "data")}
         names |= {role: board.region(role).name.upper() for role in ("arena", "stack")}
@@ -165,25 +167,3 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         )
         context["link_flags"] = ("-nostartfiles", "-Wl,--gc-sections", *runtime.link_flags)
     return context
-
-
-def _board_json(board: Board) -> str:
-    facts = board.platformio.board
-    assert facts is not None
-    cpu = next((f[6:] for f in board.core.flags if f.startswith("-mcpu=")), board.core.name)
-    upload: dict[str, Any] = {
-        "maximum_ram_size": board.ram_bytes,
-        "maximum_size": board.flash_bytes,
-    }
-    if facts.upload:
-        upload |= {"protocol": facts.upload[0], "protocols": sorted(facts.upload)}
-    manifest: dict[str, Any] = {
-        "name": board.title,
-        "vendor": facts.vendor,
-        "url": facts.url,
-        "build": {"cpu": cpu, "f_cpu": f"{board.clock_hz}L", "mcu": board.mcu},
-        "upload": upload,
-    }
-    if facts.debug:
-        manifest["debug"] = dict(sorted(facts.debug.items()))
-    return json.dumps(manifest, indent=2) + "\n"

@@ -138,8 +138,9 @@ def _problems(needs: Needs, board: Board) -> list[str]:
 def room(needs: Needs, board: Board, role: Role) -> int:
     """Bytes that are left for `role` where it lies, beside whatever else lies there.
 
-    Only for boards that are not hosted.
+    Activations may take the whole PSRAM where there is one. Only for boards that are not hosted.
     """
     region, by_role = board.region(role), _bytes_by_role(needs, board)
     others = sum(size for name, size in by_role.items() if name in region.holds and name != role)
-    return max(0, region.size - others)
+    psram = board.psram.size if role == "arena" and board.psram else 0
+    return max(psram, region.size - others)
