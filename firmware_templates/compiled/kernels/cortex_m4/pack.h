@@ -13,15 +13,6 @@ static inline void pack_word(uint32_t *packed, uint32_t x)
     packed[3] = x ^ 0x00800080u;
 }
 
-/* The last one to three inputs, filled up with anything, as their weights are 0. */
-static inline uint32_t load_rest(const int8_t *x, int32_t n)
-{
-    uint32_t word = (uint8_t)x[0];
-    word |= n > 1 ? (uint32_t)(uint8_t)x[1] << 8 : 0;
-    word |= n > 2 ? (uint32_t)(uint8_t)x[2] << 16 : 0;
-    return word;
-}
-
 /* n inputs of each of three pixels. */
 static inline void pack_three(uint32_t *packed, const int8_t *x0, const int8_t *x1,
                               const int8_t *x2, int32_t n)
