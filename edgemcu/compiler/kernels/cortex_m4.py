@@ -189,21 +189,28 @@ def _conv_2d_cost(operation: o.Convolution) -> float:
 
 
 def _is_direct(window: o.Window) -> bool:
-    """Whether the rows of a window are runs of whole words."""
-    is_run = window.dilation[1] == 1 or window.size[1] == 1
-    return is_run and window.size[1] * window.input_channels % 4 == 0
+    """Whether the rows of a window are runs of bytes."""
+    return window.dilation[1] == 1 or window.size[1] == 1
+
+
+def _words_first(operation: o.Convolution) -> NDArray[np.int8]:
+    """Weights as int8 (output channels, values): whole words of each row, then all that is left."""
+    lines = operation.weights.reshape(operation.output_channels, operation.window.size[0], -1)
+    whole = lines.shape[2] // 4 * 4
+    parts = lines[:, :, :whole], lines[:, :, whole:]
+    return np.concatenate([part.reshape(lines.shape[0], -1) for part in parts], axis=1)
 
 
 def _conv_2d(operation: o.Convolution) -> Binding:
     window, rows = operation.window, _rows(operation)
     direct = _is_direct(window)
     groups = -(-rows.shape[1] // 4)
-    patch = 0 if direct and not window.pads else 4 * groups
+    patch = 0 if direct and not window.pads else 3 * rows.shape[1]
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
             "direct": int(direct),
-            "dot": _dot_fields(rows, operation.scales, operation.output),
+            "dot": _dot_fields(_words_first(operation), operation.scales, operation.output),
         },
         params_type="struct conv_2d_dsp_int8_params",
         scratch_bytes=PACKED_BYTES_PER_GROUP * groups + patch,
