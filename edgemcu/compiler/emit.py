@@ -106,7 +106,7 @@ class _View:
         files: set[str] = set()
         for call in (call for layer in self.program.layers for call in layer.calls):
             kernel = call.kernel
-            own = (f"{kernel.name}.c", f"{kernel.name}.h", *kernel.headers)
+            own = (f"{kernel.name}.c", f"{kernel.name}.h", *kernel.headers, *kernel.sources)
             files.update(posixpath.normpath(f"{kernel.folder}/{file}") for file in own)
         return sorted(files)
 
