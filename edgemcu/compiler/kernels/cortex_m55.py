@@ -88,6 +88,63 @@ def _as_line(window: o.Window) -> o.Window:
     return replace(window, input_size=line, output_size=line)
 
 
+def _applies_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
+    window, out = operation.window, operation.output
+    return (
+        window.size == (3, 3)
+        and window.stride in ((1, 1), (2, 2))
+        and window.dilation == (1, 1)
+        and operation.depth_multiplier == 1
+        and 7 * 4 * _depthwise_columns(window) <= np.iinfo(np.uint16).max
+        and _shifts_right(operation.scales)
+        and (out.min >= out.zero_point or (out.min, out.max) == (-128, 127))
+    )
+
+
+def _depthwise_columns(window: o.Window) -> int:
+    width, (_, stride) = window.output_size[1], window.stride
+    return 2 + (width + width % 2 if stride == 1 else 2 * (width + -width % 4))
+
+
+def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
+    outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
+    return outputs * 7.0
+
+
+def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
+    window = operation.window
+    columns = _depthwise_columns(window)
+    scales = operation.scales
+    records = np.zeros((window.input_channels, 20), np.uint8)
+    records[:, 0:4] = scales.bias.astype("<i4")[:, None].view(np.uint8)
+    records[:, 4:8] = scales.multiplier.astype("<i4")[:, None].view(np.uint8)
+    records[:, 8:17] = operation.weights.reshape(9, -1).T.view(np.uint8)
+    records[:, 18] = scales.shift.view(np.uint8)
+    # Rows above were kept in scratch memory.
+    unread = replace(
+        window, size=(2, 3), padding=(window.padding[0] - 2, window.padding[1])
+    )
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "columns": columns,
+            "out": lay.output_fields(operation.output),
+            "channels": Array(records.view("<i4")),
+        },
+        params_type="struct depthwise_conv_3x3_int8_mve_params",
+        scratch_bytes=window.input_channels * columns * 4,
+        overlap={
+            0: ov.raster_overlap(
+                unread,
+                window.input_channels,
+                block_pixels=window.output_size[1],
+                block_rows=2 if window.stride == (1, 1) else 1,
+                buffered=True,
+            )
+        },
+    )
+
+
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
         "conv_2d_int8_mve",
@@ -99,6 +156,21 @@ KERNELS: tuple[AnyKernel, ...] = (
         scratch=True,
         headers=(
             "conv_pixels_mve.h",
+            "requantize_mve.h",
+            "../portable/requantize.h",
+            "../portable/window.h",
+        ),
+    ),
+    Kernel(
+        "depthwise_conv_3x3_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_depthwise_3x3,
+        cost=_depthwise_cost,
+        bind=_depthwise_3x3,
+        scratch=True,
+        headers=(
+            "memory_mve.h",
             "requantize_mve.h",
             "../portable/requantize.h",
             "../portable/window.h",
