@@ -34,6 +34,7 @@ HOST_FLAGS = (*SANITIZERS, "-O1")
 MODEL_STRUCT = """\
 struct model {
     int (*init)(void);
+    void (*poison)(int);
     void *(*input)(size_t);
     size_t (*input_bytes)(size_t);
     int (*invoke)(void);
@@ -41,6 +42,16 @@ struct model {
     size_t (*output_bytes)(size_t);
     size_t inputs, outputs;
 };
+"""
+
+# Whatever a model reads from its arena must have been written by this very inference.
+POISON = """\
+#include <string.h>
+
+static void poison(int value)
+{
+    memset(arena, value, sizeof arena);
+}
 """
 
 # A request on stdin is the number of a model and its inputs; the answer on stdout is its outputs.
@@ -53,9 +64,11 @@ MODELS
 int main(void)
 {
     uint32_t index;
+    int runs = 0x55;
     while (fread(&index, sizeof index, 1, stdin) == 1) {
         const struct model *m = models[index];
         if (m->init() != 0) return 1;
+        m->poison(++runs);
         for (size_t i = 0; i < m->inputs; ++i) {
             if (fread(m->input(i), m->input_bytes(i), 1, stdin) != 1) return 2;
         }
@@ -82,7 +95,11 @@ def write_files(compiled: CompiledModel, folder: Path) -> Path:
 def kernel_sources(target: str = "portable") -> list[Path]:
     """All kernels of a target: one library for all models."""
     folder = shipped("firmware_templates") / "compiled" / "kernels"
-    names = {f"{kernel.folder}/{kernel.name}.c" for kernel in targets()[target]}
+    names = {
+        f"{kernel.folder}/{file}"
+        for kernel in targets()[target]
+        for file in (f"{kernel.name}.c", *kernel.sources)
+    }
     return [folder / name for name in sorted(names)]
 
 
@@ -96,9 +113,10 @@ def write_unit(compiled: CompiledModel, folder: Path, prefix: str) -> Path:
     if weights:
         lines.append(f'#include "{prefix}/weights.c"')
     lines.append(f'#include "{prefix}/model.c"')
+    lines.append(POISON)
     lines.append(MODEL_STRUCT)
     lines += [f"extern const struct model {prefix};", f"const struct model {prefix} = {{"]
-    lines += ["    edgemcu_init, edgemcu_input, edgemcu_input_bytes, edgemcu_invoke,"]
+    lines += ["    edgemcu_init, poison, edgemcu_input, edgemcu_input_bytes, edgemcu_invoke,"]
     lines += ["    edgemcu_output, edgemcu_output_bytes, EDGEMCU_INPUT_COUNT,"]
     lines += ["    EDGEMCU_OUTPUT_COUNT,", "};", ""]
     path = folder / f"{prefix}.c"

@@ -89,6 +89,7 @@ class Kernel(Generic[OperationT]):
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
         headers: other headers that it includes, relative to `folder`.
+        sources: other sources that it calls, shared with other kernels of `folder`.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Kernel(Generic[OperationT]):
     bind: Callable[[OperationT], Binding]
     scratch: bool = False
     headers: tuple[str, ...] = field(default=())
+    sources: tuple[str, ...] = field(default=())
 
 
 AnyKernel = Kernel[Any]

@@ -37,6 +37,7 @@ static void answer(void)
     receive(&index, sizeof index);
     const struct model *m = models[index];
     m->init();
+    m->poison(0x55);
     for (size_t i = 0; i < m->inputs; ++i) {
         receive(m->input(i), m->input_bytes(i));
     }
