@@ -19,6 +19,8 @@ from edgemcu.compiler.kernels import overlap as ov
 FOLDER = "cortex_m55"
 LANES = 16
 GROUP = 4
+HALF = (1 << 30, 0)
+"""1/2 as a multiplier and a shift."""
 
 
 def _shifts_right(scales: o.ChannelScales) -> bool:
@@ -26,15 +28,11 @@ def _shifts_right(scales: o.ChannelScales) -> bool:
     return bool(np.all(scales.shift <= 0))
 
 
-def _packed(operation: o.Convolution) -> NDArray[np.int32]:
-    """Weights and scales in words, as `struct conv_pixels_mve` describes them."""
-    channels = operation.output_channels
-    # A window's columns are contiguous in the scratch memory, its rows are not.
-    rows = operation.weights.transpose(0, 2, 1, 3).reshape(channels, -1)
+def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32]:
+    """(channels, values) and their scales, in words, as `struct conv_pixels_mve` describes them."""
     filled = lay.fill(np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES))), GROUP)
     groups = filled.reshape(-1, GROUP, filled.shape[1] // LANES, LANES).transpose(0, 2, 1, 3)
     words = [groups.reshape(groups.shape[0], -1).copy().view("<i4")]
-    scales = operation.scales
     for constants in (scales.bias, scales.multiplier):
         words.append(lay.fill(constants, GROUP).reshape(-1, GROUP))
     words.append(lay.fill(scales.shift, GROUP).reshape(-1, GROUP).copy().view("<i4"))
@@ -62,16 +60,18 @@ def _conv_2d(operation: o.Convolution) -> Binding:
     columns = 0 if direct else (window.output_size[1] - 1) * window.stride[1] + window.size[1]
     pixels = 2 if direct else window.output_size[1]
     outputs = operation.output_channels
+    # A window's columns are contiguous in the scratch memory, its rows are not.
+    rows = operation.weights.transpose(0, 2, 1, 3).reshape(outputs, -1)
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
             "columns": columns,
             "conv": {
-                "values": operation.weights[0].size,
+                "values": rows.shape[1],
                 "stride": window.stride[1] * window.size[0] * channels,
                 "channels": outputs,
                 "out": lay.output_fields(operation.output),
-                "weights": Array(_packed(operation)),
+                "weights": Array(_packed(rows, operation.scales)),
             },
         },
         params_type="struct conv_2d_int8_mve_params",
@@ -121,9 +121,7 @@ def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
     records[:, 8:17] = operation.weights.reshape(9, -1).T.view(np.uint8)
     records[:, 18] = scales.shift.view(np.uint8)
     # Rows above were kept in scratch memory.
-    unread = replace(
-        window, size=(2, 3), padding=(window.padding[0] - 2, window.padding[1])
-    )
+    unread = replace(window, size=(2, 3), padding=(window.padding[0] - 2, window.padding[1]))
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
@@ -145,6 +143,86 @@ def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
     )
 
 
+def _fully_connected(operation: o.FullyConnected) -> Binding:
+    channels, inputs = operation.weights.shape
+    return Binding(
+        params={
+            "rows": operation.rows,
+            "input_channels": inputs,
+            "output_channels": channels,
+            "out": lay.output_fields(operation.output),
+            "weights": Array(_packed(operation.weights, operation.scales)),
+        },
+        params_type="struct fully_connected_int8_mve_params",
+        overlap={0: ov.rows_overlap(operation.rows, inputs, channels)},
+    )
+
+
+def _applies_add(operation: o.Sum) -> bool:
+    same = prod(operation.shape_a) == prod(operation.shape_b) == prod(operation.shape)
+    return same and not operation.subtract and operation.factor[1] <= 0
+
+
+def _add(operation: o.Sum) -> Binding:
+    # The operand with the larger scale has the factor 1/2.
+    sides = operation.a, operation.b
+    coarse = next(i for i, side in enumerate(sides) if side.factor == HALF)
+    fine = sides[1 - coarse]
+    return Binding(
+        params={
+            "elements": prod(operation.shape),
+            "coarse": coarse,
+            "coarse_sum": -sides[coarse].zero_point << 19,
+            "fine_sum": -fine.zero_point << 20,
+            "fine_multiplier": fine.factor[0],
+            "fine_shift": fine.factor[1],
+            "multiplier": operation.factor[0],
+            "shift": operation.factor[1],
+            "out": lay.output_fields(operation.output),
+        },
+        params_type="struct add_int8_mve_params",
+        overlap={0: ov.IN_PLACE, 1: ov.IN_PLACE},
+    )
+
+
+def _mean_axes(operation: o.Mean) -> tuple[int, int]:
+    """Rows that are averaged, and what stays of each."""
+    reduced = operation.reduced
+    outer = len(reduced) - next((i for i, r in enumerate(reversed(reduced)) if r), len(reduced))
+    return prod(operation.shape[:outer]), prod(operation.shape[outer:])
+
+
+def _applies_mean(operation: o.Mean) -> bool:
+    """The leading axes are averaged, and each of them that has more than one element."""
+    rows, _ = _mean_axes(operation)
+    count = prod(n for n, r in zip(operation.shape, operation.reduced, strict=True) if r)
+    return rows == count and operation.factor[1] <= 0
+
+
+def _mean(operation: o.Mean) -> Binding:
+    rows, channels = _mean_axes(operation)
+    return Binding(
+        params={
+            "rows": rows,
+            "channels": channels,
+            "zero_point_sum": operation.input_zero_point * rows,
+            "multiplier": operation.factor[0],
+            "shift": operation.factor[1],
+            "out": lay.output_fields(operation.output),
+        },
+        params_type="struct mean_int8_mve_params",
+        # Of what has been written, the channels that follow read nothing.
+        overlap={0: ov.IN_PLACE},
+    )
+
+
+def _preferred(operation: o.Operation) -> float:
+    """The cost where every other kernel is slower by a factor."""
+    return 0.0
+
+
+REQUANTIZE = ("requantize_mve.h", "../portable/requantize.h")
+
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
         "conv_2d_int8_mve",
@@ -155,9 +233,8 @@ KERNELS: tuple[AnyKernel, ...] = (
         bind=_conv_2d,
         scratch=True,
         headers=(
+            *REQUANTIZE,
             "conv_pixels_mve.h",
-            "requantize_mve.h",
-            "../portable/requantize.h",
             "../portable/window.h",
         ),
     ),
@@ -170,10 +247,36 @@ KERNELS: tuple[AnyKernel, ...] = (
         bind=_depthwise_3x3,
         scratch=True,
         headers=(
+            *REQUANTIZE,
             "memory_mve.h",
-            "requantize_mve.h",
-            "../portable/requantize.h",
             "../portable/window.h",
         ),
+    ),
+    Kernel(
+        "fully_connected_int8_mve",
+        FOLDER,
+        o.FullyConnected,
+        applies=lambda operation: _shifts_right(operation.scales),
+        cost=_preferred,
+        bind=_fully_connected,
+        headers=REQUANTIZE,
+    ),
+    Kernel(
+        "mean_int8_mve",
+        FOLDER,
+        o.Mean,
+        applies=_applies_mean,
+        cost=_preferred,
+        bind=_mean,
+        headers=REQUANTIZE,
+    ),
+    Kernel(
+        "add_int8_mve",
+        FOLDER,
+        o.Sum,
+        applies=_applies_add,
+        cost=_preferred,
+        bind=_add,
+        headers=REQUANTIZE,
     ),
 )
