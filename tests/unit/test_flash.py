@@ -1,9 +1,7 @@
-"""Flashing: an ESP32-S3's ROM loader that is faked, with faults; STM32 by command lines."""
+"""Flashing: an ESP32-S3's ROM loader that is faked, with faults."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,15 +13,8 @@ from edgemcu.board_schema import Board
 from edgemcu.boards import load_board
 from edgemcu.console import ProgressBar, QuietConsole
 from edgemcu.device.ports import SerialPort
-from edgemcu.errors import DeviceError, FlashError, ToolMissingError
-from edgemcu.platformio.image import Image, Part, find_image
-from edgemcu.platformio.upload import UploadFailed, upload
-from edgemcu.platformio.uploaders import (
-    Uploader,
-    choose_uploader,
-    direct_upload,
-    upload_protocol,
-)
+from edgemcu.errors import DeviceError, FlashError
+from edgemcu.platformio.image import Image, find_image
 from edgemcu.steps.flash_board import Done, Expected, FlashLimits, Job, Ready
 from tests.support.esp_image import identity_text, write_build
 from tests.support.fake_esp import FakeBoard, Faults
