@@ -17,6 +17,15 @@ from edgemcu.board_schema.chip import (
     Role,
 )
 from edgemcu.board_schema.cortex_m import CmsdkTimer, CmsdkUart, CortexMStartup, SseCounter
+from edgemcu.board_schema.esp32 import (
+    Camera,
+    EspIdfStartup,
+    EspTimer,
+    EspUart,
+    Partition,
+    Psram,
+    UsbSerialJtag,
+)
 from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSerial
 from edgemcu.board_schema.serial_line import SerialLine, UsbId
 from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Pin, Stm32Timer, Stm32Usart
@@ -32,19 +41,25 @@ __all__ = [
     "CONSTANT_ROLES",
     "ROLES",
     "Board",
+    "Camera",
     "CmsdkTimer",
     "CmsdkUart",
     "Core",
     "CoreName",
     "CortexMStartup",
+    "EspIdfStartup",
+    "EspTimer",
+    "EspUart",
     "FixedClock",
     "HostedStartup",
     "Kernels",
     "Memory",
     "MonotonicClock",
+    "Partition",
     "Platformio",
     "PlatformioBoard",
     "ProcessEmulator",
+    "Psram",
     "QemuEmulator",
     "Role",
     "SerialLine",
@@ -55,4 +70,5 @@ __all__ = [
     "Stm32Usart",
     "Stm32f4Clock",
     "UsbId",
+    "UsbSerialJtag",
 ]

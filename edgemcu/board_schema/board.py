@@ -9,12 +9,22 @@ from pydantic import Field, field_validator, model_validator
 
 from edgemcu.board_schema.chip import CONSTANT_ROLES, ROLES, Core, FixedClock, Memory, Role
 from edgemcu.board_schema.cortex_m import CmsdkTimer, CmsdkUart, CortexMStartup, SseCounter
+from edgemcu.board_schema.esp32 import (
+    Camera,
+    EspIdfStartup,
+    EspTimer,
+    EspUart,
+    Psram,
+    UsbSerialJtag,
+)
 from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSerial
 from edgemcu.board_schema.serial_line import SerialLine, UsbId
 from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Timer, Stm32Usart
 from edgemcu.board_schema.tools import Kernels, Platformio, ProcessEmulator, QemuEmulator
 from edgemcu.board_schema.values import Line, Token
 from edgemcu.schema import Table
+
+ESP32_CLOCKS = (80_000_000, 160_000_000, 240_000_000)
 
 
 class Board(Table):
@@ -32,13 +42,20 @@ class Board(Table):
     mcu: Token
     notes: str = Field(default="", max_length=4000)
     core: Core
-    startup: Annotated[CortexMStartup | HostedStartup, Field(discriminator="driver")]
+    startup: Annotated[
+        CortexMStartup | EspIdfStartup | HostedStartup, Field(discriminator="driver")
+    ]
     clock: Annotated[FixedClock | Stm32f4Clock, Field(discriminator="driver")] | None = None
     memory: tuple[Memory, ...] = ()
-    serial: Annotated[Stm32Usart | CmsdkUart | StdioSerial, Field(discriminator="driver")]
-    counter: Annotated[
-        Stm32Timer | CmsdkTimer | SseCounter | MonotonicClock, Field(discriminator="driver")
+    serial: Annotated[
+        Stm32Usart | CmsdkUart | EspUart | UsbSerialJtag | StdioSerial,
+        Field(discriminator="driver"),
     ]
+    counter: Annotated[
+        Stm32Timer | CmsdkTimer | SseCounter | EspTimer | MonotonicClock,
+        Field(discriminator="driver"),
+    ]
+    camera: Camera | None = None
     kernels: Kernels = Kernels()
     platformio: Platformio
     emulator: Annotated[QemuEmulator | ProcessEmulator, Field(discriminator="kind")] | None = None
@@ -64,12 +81,36 @@ class Board(Table):
         )
         if needs_stm32_clock and not isinstance(self.clock, Stm32f4Clock):
             raise ValueError("clock.driver: stm32 drivers need the clock driver stm32f4-pll")
+        if isinstance(self.startup, EspIdfStartup):
+            self._check_esp_idf(self.startup)
+            return self
+        if self.camera is not None:
+            raise ValueError("camera: needs the startup driver esp-idf")
         irq = getattr(self.serial, "irq", 0)
         if irq >= self.startup.interrupts:
             raise ValueError(
                 f"serial.irq: is {irq}, but startup.interrupts is {self.startup.interrupts}"
             )
         return self
+
+    def _check_esp_idf(self, startup: EspIdfStartup) -> None:
+        if self.platformio.framework != "espidf" or self.platformio.board is None:
+            raise ValueError("platformio.framework: is espidf with the startup driver esp-idf")
+        if not self.platformio.board.id:
+            raise ValueError("platformio.board.id: is required with the startup driver esp-idf")
+        if not isinstance(self.serial, EspUart | UsbSerialJtag):
+            raise ValueError("serial.driver: esp-idf needs esp-uart or usb-serial-jtag")
+        if not isinstance(self.counter, EspTimer):
+            raise ValueError("counter.driver: esp-idf needs esp-timer")
+        if self.clock_hz not in ESP32_CLOCKS:
+            raise ValueError(f"clock.hz: is one of {', '.join(map(str, ESP32_CLOCKS))}")
+        if self.region("code") != self.region("model"):
+            raise ValueError("memory: one region holds code and model, the application's")
+        if self.region("code").size != startup.application.size:
+            raise ValueError(
+                f"memory: {self.region('code').name} has {self.region('code').size} bytes, but the "
+                f"application's partition {startup.application.size}"
+            )
 
     def _check_memory(self) -> None:
         for role in ROLES:
@@ -83,7 +124,7 @@ class Board(Table):
                 raise ValueError(f"memory: {before.name} and {after.name} overlap")
         if len({region.name for region in self.memory}) != len(self.memory):
             raise ValueError("memory: two regions have the same name")
-        assert isinstance(self.startup, CortexMStartup)
+        assert not isinstance(self.startup, HostedStartup)
         if self.startup.stack >= self.region("stack").size:
             raise ValueError("startup.stack: is larger than the region that holds it")
 
@@ -91,6 +132,16 @@ class Board(Table):
     def hosted(self) -> bool:
         """Whether the firmware runs as a process, with no memory limits of its own."""
         return isinstance(self.startup, HostedStartup)
+
+    @property
+    def psram(self) -> Psram | None:
+        """RAM outside of the chip, where there is one."""
+        return self.startup.psram if isinstance(self.startup, EspIdfStartup) else None
+
+    @property
+    def stack_bytes(self) -> int:
+        """RAM that is kept for the stack of what runs the model; 0 for a hosted board."""
+        return 0 if isinstance(self.startup, HostedStartup) else self.startup.stack
 
     @property
     def clock_hz(self) -> int | None:

@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from edgemcu.board_schema.values import ADDRESS_SPACE, Address, Bytes, Flag, Hertz, Token
 from edgemcu.schema import Table
 
-CoreName = Literal["cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "cortex-m55", "native"]
+CoreName = Literal[
+    "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "cortex-m55", "xtensa-lx7", "native"
+]
 Role = Literal["code", "model", "data", "arena", "stack"]
 ROLES: tuple[Role, ...] = ("code", "model", "data", "arena", "stack")
 CONSTANT_ROLES: tuple[Role, ...] = ("code", "model")
@@ -37,15 +39,24 @@ class FixedClock(Table):
 
 
 class Memory(Table):
-    """[[memory]]: a region, and what the linker puts there."""
+    """[[memory]]: a region, and what the linker puts there.
+
+    Attributes:
+        aliases: where else the same memory is seen, such as by instruction fetches.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")
     origin: Address
     size: Bytes
     holds: tuple[Role, ...] = Field(min_length=1)
+    aliases: tuple[Address, ...] = ()
 
     @model_validator(mode="after")
     def _in_address_space(self) -> Memory:
-        if self.origin + self.size > ADDRESS_SPACE:
+        if max((self.origin, *self.aliases)) + self.size > ADDRESS_SPACE:
             raise ValueError("origin + size is beyond 32 bits")
         return self
+
+    def __contains__(self, address: int) -> bool:
+        """Whether an address lies in this memory, wherever it is seen."""
+        return any(0 <= address - start < self.size for start in (self.origin, *self.aliases))

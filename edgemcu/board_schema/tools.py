@@ -15,12 +15,14 @@ class PlatformioBoard(Table):
     """[platformio.board]: what goes into the project's boards/NAME.json.
 
     Attributes:
+        id: PlatformIO's own board of that name, in place of a file of the project's.
         upload: the upload protocols that PlatformIO offers for it, the default one first.
         debug: names that its debug tools know the chip by, such as openocd_target.
         recover: what a person does by hand after an upload that failed: buttons and jumpers that
             bring the chip into its boot loader.
     """
 
+    id: Token | None = None
     vendor: Line
     url: Line
     upload: tuple[Token, ...] = ()
@@ -40,12 +42,14 @@ class Platformio(Table):
         platform: as in platformio.ini; "symlink://platform" is a platform that the generated
             project brings along, for boards that the registry has none for.
         packages: `platform_packages` of platformio.ini.
+        framework: `framework` of platformio.ini, for a board whose firmware is built on one.
         program: the file that comes out, in the environment's build folder.
         variants: further environments, by name: flags that are added to compiling and linking.
     """
 
     platform: Token
     packages: tuple[Token, ...] = ()
+    framework: Literal["espidf"] | None = None
     program: str = Field(pattern=r"^[a-z]+(\.elf)?$")
     board: PlatformioBoard | None = None
     variants: dict[Token, tuple[Flag, ...]] = Field(default_factory=dict)
@@ -96,4 +100,4 @@ class Kernels(Table):
     """
 
     compiled: str = Field(default="portable", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
-    tflm: Literal["reference", "cmsis-nn"] = "reference"
+    tflm: Literal["reference", "cmsis-nn", "esp-nn"] = "reference"

@@ -48,7 +48,7 @@ def _complete_kernels(ctx: click.Context, param: click.Parameter, incomplete: st
 
 
 def firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime, --kernels and --out, which all three verbs take."""
+    """--project, --model, --board, --runtime, --kernels, --source, --out and --force."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -65,6 +65,11 @@ def firmware_options(function: F) -> F:
             "--runtime",
             type=click.Choice(["compiled", "tflm"]),
             help="[default: the project's, or compiled]",
+        ),
+        click.option(
+            "--source",
+            type=click.Choice(["serial", "flash", "camera"]),
+            help="Where the firmware's pictures come from. [default: the project's, or serial]",
         ),
         click.option(
             "--kernels",

@@ -1,12 +1,27 @@
-"""How results of the verbs that talk to devices look in a terminal."""
+"""Results of the verbs about a running firmware, on stdout."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from edgemcu.cli.terminal import result_terminal
 from edgemcu.report.text import size
-from edgemcu.steps.flash import FlashResult
+
+if TYPE_CHECKING:
+    from edgemcu.steps.flash import FlashResult
+    from edgemcu.steps.verify import VerifyResult
+
+
+def verification(result: VerifyResult) -> None:
+    from edgemcu.report.verification_terminal import render_verification_terminal
+
+    terminal = result_terminal()
+    render_verification_terminal(result.verification, result.comparison, terminal)
+    if result.saved is not None:
+        terminal.print(f"  baseline: {result.saved}", markup=False)
+    terminal.print(f"  report: {result.page}", markup=False)
 
 
 def flashed(result: FlashResult) -> None:

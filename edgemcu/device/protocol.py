@@ -57,6 +57,7 @@ class ErrorCode(IntEnum):
     NO_INPUT = 5
     WRONG_INPUT = 6
     MODEL = 7
+    DAMAGED_MODEL = 8
 
 
 FAULT_LINE = "edgemcu fault: "

@@ -7,6 +7,7 @@ stands for one) at its other end.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from edgemcu.board_schema import Board, ProcessEmulator, QemuEmulator
-from edgemcu.device.emulator import QemuMachine, start_process
+from edgemcu.device.emulator import QEMU, QEMU_HINT, QemuMachine, start_process
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.device.transport import SerialTransport, Transport, connect_tcp
 from edgemcu.errors import DeviceError, EmulatorError, ToolMissingError
@@ -105,6 +106,30 @@ def default_target(board: Board) -> Target:
     )
 
 
+def require_target(board: Board, target: Target) -> None:
+    """Find out, before anything is built, whether `board` can run at `target` at all.
+
+    Raises:
+        ToolMissingError: the emulator is not installed.
+        EmulatorError: the board is not emulated there.
+    """
+    if target.kind == "host" and not isinstance(board.emulator, ProcessEmulator):
+        raise EmulatorError(
+            "this board's firmware does not run as a process of this computer",
+            where=board.name,
+            hint="build it for the board `host`",
+        )
+    if target.kind == "renode":
+        _renode(board)
+    if target.kind == "qemu":
+        if not isinstance(board.emulator, QemuEmulator):
+            raise EmulatorError(
+                "QEMU does not emulate this board", where=board.name, hint="see `edgemcu boards`"
+            )
+        if shutil.which(QEMU) is None:
+            raise ToolMissingError(f"{QEMU} was not found", where=board.name, hint=QEMU_HINT)
+
+
 def open_target(
     board: Board,
     firmware: Path | None,
@@ -156,21 +181,12 @@ def start(
         return connect(target), None
     if firmware is None:
         raise EmulatorError("there is no firmware to start", where=str(target))
-    emulator = board.emulator
+    require_target(board, target)
     if target.kind == "renode":
         return _renode(board).boot(firmware, log), None
-    if target.kind == "host":
-        if not isinstance(emulator, ProcessEmulator):
-            raise EmulatorError(
-                "this board's firmware does not run as a process of this computer",
-                where=board.name,
-                hint="build it for the board `host`",
-            )
-        return start_process(firmware, log), None
+    emulator = board.emulator
     if not isinstance(emulator, QemuEmulator):
-        raise EmulatorError(
-            "QEMU does not emulate this board", where=board.name, hint="see `edgemcu boards`"
-        )
+        return start_process(firmware, log), None
     machine = QemuMachine(
         machine=emulator.machine,
         icount_shift=emulator.icount_shift,
@@ -221,6 +237,7 @@ def _check(session: DeviceSession, board: Board, target: Target, model_digest: s
         )
     if not identity.model_ok:
         raise DeviceError(
-            "the model did not initialise; the firmware's log:\n" + "\n".join(session.log),
+            "the model did not check out on the device; the firmware's log:\n"
+            + "\n".join(session.log),
             where=board.name,
         )

@@ -9,29 +9,42 @@ from typing import Any
 
 from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_json
-from edgemcu.board_schema import Board
+from edgemcu.board_schema import Board, CortexMStartup
+from edgemcu.firmware import esp_idf
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
+from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
+from edgemcu.preprocessing import Preprocessing
+from edgemcu.project import Source
 
 IMAGE_HEADER = "include/edgemcu_image.h"
 _NOT_COMPILED = (IMAGE_HEADER, "README.md", ".gitignore")
 
 _CONTENTS = (
+    ("components/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("lib/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("src/main.c", "set-up and main loop"),
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
+    ("src/source.c", "where pictures come from that no host sends"),
+    ("src/resize.c", "a frame's colours, part and size become those of the model's picture"),
+    ("src/photos.c", "test photos in flash"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
+    ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
+    ("src/fault.c", "faults in a form that `edgemcu` knows"),
     ("src/clock.c", "the clock tree"),
     ("src/serial.c", "the serial line"),
     ("src/counter.c", "the counter that inferences are timed with"),
     ("include/board.h", "registers and settings of this board"),
     ("linker/", "the memory map"),
+    ("sdkconfig.defaults", "what differs from ESP-IDF's own settings"),
+    ("partitions.csv", "what the flash is divided into"),
     ("boards/", "the board, for PlatformIO"),
     ("platform/", "the PlatformIO platform that builds it"),
     ("scripts/flags.py", "compiler and linker flags that platformio.ini cannot say"),
 )
+_IGNORED_BY_IDF = "managed_components/\ndependencies.lock\nsdkconfig.*\n!sdkconfig.defaults\n"
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,9 @@ class AppFacts:
         input_formula: the same in words.
         classes: names of the model's outputs, if it has any.
         score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
+        source: where pictures come from beside the serial line.
+        photos: for the source "flash".
+        picture: what the model takes, for the source "camera".
     """
 
     title: str
@@ -61,14 +77,28 @@ class AppFacts:
     classes: tuple[str, ...] = ()
     score_zero_point: int = 0
     score_scale_q30: int = 0
+    source: Source = "serial"
+    photos: FlashPhotos | None = None
+    picture: Preprocessing | None = None
+
+    @property
+    def source_pause_ms(self) -> int:
+        return PAUSE_MS[self.source]
 
 
-def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, str]:
+def assemble(
+    board: Board, runtime: RuntimeSources, app: AppFacts, *, arena_in_psram: bool = False
+) -> dict[str, str]:
     """Every file of the project: path → text, the same for the same arguments."""
     context = _context(board, runtime, app)
-    files = {path: render(name, context) for path, name in templates(board).items()}
-    files.update(runtime.files)
-    if board.platformio.board is not None:
+    chosen = templates(board, app.source)
+    model_files = runtime.files
+    if esp_idf.is_esp_idf(board):
+        context |= esp_idf.context(board, chosen, arena_in_psram=arena_in_psram)
+        model_files = esp_idf.component_files(runtime, context, arena_in_psram=arena_in_psram)
+    files = {path: render(name, context) for path, name in chosen.items()}
+    files.update(model_files)
+    if board.platformio.board is not None and board.platformio.board.id is None:
         files[f"boards/{board.name}.json"] = _board_json(board)
     context["contents"] = [
         (path, text)
@@ -78,7 +108,7 @@ def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
     context["image"] = image_digest(files)
     files[IMAGE_HEADER] = render("project/edgemcu_image.h.jinja", context)
     files["README.md"] = render("project/README.md.jinja", context)
-    files[".gitignore"] = ".pio/\n"
+    files[".gitignore"] = ".pio/\n" + (_IGNORED_BY_IDF if esp_idf.is_esp_idf(board) else "")
     return dict(sorted(files.items()))
 
 
@@ -105,7 +135,7 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "machine_flags": board.core.flags,
         "link_flags": runtime.link_flags,
     }
-    if not board.hosted:
+    if isinstance(board.startup, CortexMStartup):
         names = {role: board.region(role).name.upper() for role in ("code", "model", "data")}
         names |= {role: board.region(role).name.upper() for role in ("arena", "stack")}
         context |= names

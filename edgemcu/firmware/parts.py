@@ -9,12 +9,16 @@ from edgemcu.board_schema import (
     CmsdkTimer,
     CmsdkUart,
     CortexMStartup,
+    EspIdfStartup,
+    EspTimer,
+    EspUart,
     MonotonicClock,
     SseCounter,
     Stm32f4Clock,
     Stm32Timer,
     Stm32Usart,
 )
+from edgemcu.firmware import esp_idf
 
 Constants = list[tuple[str, str]]
 
@@ -24,6 +28,7 @@ _STARTUP = {
         "project/startup/startup.c.jinja": "src/startup.c",
         "project/startup/cortex_m.h": "src/cortex_m.h",
     },
+    "esp-idf": esp_idf.TEMPLATES,
     "hosted": {},
 }
 _CLOCK = {
@@ -42,20 +47,20 @@ _SERIAL = {
         "project/serial/cmsdk-uart.c": "src/serial.c",
         "project/serial/ring.h": "src/ring.h",
     },
+    "esp-uart": {"project/serial/esp-uart.c": "src/serial.c"},
+    "usb-serial-jtag": {"project/serial/usb-serial-jtag.c": "src/serial.c"},
     "stdio": {"project/serial/stdio.c": "src/serial.c"},
 }
 _COUNTER = {
     "stm32-timer": {"project/counter/stm32-timer.c": "src/counter.c"},
     "cmsdk-timer": {"project/counter/cmsdk-timer.c": "src/counter.c"},
     "sse-counter": {"project/counter/sse-counter.c": "src/counter.c"},
+    "esp-timer": {"project/counter/esp-timer.c": "src/counter.c"},
     "clock-monotonic": {"project/counter/clock-monotonic.c": "src/counter.c"},
 }
 _SKETCH = {
-    "project/main.c.jinja": "src/main.c",
     "project/edgemcu_app.c.jinja": "src/edgemcu_app.c",
     "project/edgemcu_app.h.jinja": "include/edgemcu_app.h",
-    "project/scripts/flags.py": "scripts/flags.py",
-    "project/platformio.ini.jinja": "platformio.ini",
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
     "sketch/frame.h": "src/frame.h",
@@ -65,25 +70,54 @@ _SKETCH = {
     "sketch/protocol.h": "include/protocol.h",
     "sketch/serial.h": "include/serial.h",
 }
+# What ESP-IDF does in its own way.
+_OWN_BUILD = {
+    "project/main.c.jinja": "src/main.c",
+    "project/scripts/flags.py": "scripts/flags.py",
+    "project/platformio.ini.jinja": "platformio.ini",
+}
+# Where pictures come from that nobody sends.
+_SOURCE = {
+    "serial": {},
+    "flash": {
+        "sketch/source.h": "include/source.h",
+        "project/source/flash.c": "src/source.c",
+        "project/source/photos.c.jinja": "src/photos.c",
+        "project/source/photos.h.jinja": "src/photos.h",
+    },
+    # What the board's camera adds to this is its driver.
+    "camera": {
+        "sketch/source.h": "include/source.h",
+        "sketch/resize.c": "src/resize.c",
+        "sketch/resize.h": "include/resize.h",
+    },
+}
 _PLATFORM = {
     "project/platform/platform.json": "platform/platform.json",
     "project/platform/builder/main.py": "platform/builder/main.py",
 }
 
 
-def templates(board: Board) -> dict[str, str]:
-    """Path in the project → file in firmware_templates/, for all that `board` needs."""
+def templates(board: Board, source: str = "serial") -> dict[str, str]:
+    """Path in the project → file in firmware_templates/, for all that `board` needs.
+
+    Args:
+        source: where pictures come from: "serial", "flash" or "camera".
+    """
     chosen = {
         **_SKETCH,
+        **_SOURCE[source],
         **_STARTUP[board.startup.driver],
         **_SERIAL[board.serial.driver],
         **_COUNTER[board.counter.driver],
     }
+    if board.platformio.framework is None:
+        chosen |= _OWN_BUILD
     if board.clock is not None:
         chosen |= _CLOCK[board.clock.driver]
     if board.platformio.brings_platform:
         chosen |= _PLATFORM
-    if not board.hosted:
+    if isinstance(board.startup, CortexMStartup):
         chosen["project/board.h.jinja"] = "include/board.h"
         chosen["project/startup/linker.ld.jinja"] = f"linker/{board.name}.ld"
     return {path: template for template, path in chosen.items()}
@@ -99,11 +133,17 @@ def board_constants(board: Board) -> list[tuple[str, Constants]]:
     if isinstance(board.startup, CortexMStartup):
         interrupts = str(board.startup.interrupts)
         groups.append(("Interrupts of the chip", [("BOARD_INTERRUPTS", interrupts)]))
+    if isinstance(board.startup, EspIdfStartup):
+        groups.append(esp_idf.task_constants(board.startup))
+    if isinstance(board.serial, EspUart):
+        groups.append(esp_idf.uart_constants(board.serial))
+    if board.clock is not None:
+        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
     if isinstance(board.clock, Stm32f4Clock):
         groups.append(_clock(board.clock))
     if isinstance(board.serial, (Stm32Usart, CmsdkUart)):
         groups.append(_serial(board.serial))
-    if not isinstance(board.counter, MonotonicClock):
+    if not isinstance(board.counter, (EspTimer, MonotonicClock)):
         groups.append(("Counter", _counter(board.counter)))
     return groups
 

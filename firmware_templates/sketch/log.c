@@ -1,6 +1,5 @@
 #include "log.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "counter.h"
@@ -37,6 +36,15 @@ void print_number(uint64_t value)
     char digits[20];
 
     print_bytes(digits, format_number(digits, value));
+}
+
+void print_hex(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char digits[2] = {"0123456789abcdef"[bytes[i] >> 4], "0123456789abcdef"[bytes[i] & 15u]};
+
+        print_bytes(digits, sizeof digits);
+    }
 }
 
 /* Print hundredths as "1.07". */

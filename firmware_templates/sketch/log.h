@@ -2,10 +2,12 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 void print(const char *text);
 void print_number(uint64_t value);
+void print_hex(const uint8_t *bytes, size_t n); /* two digits each */
 
 /* What log_inference writes from now on, a PROTOCOL_LEVEL; anything else is refused with -1. */
 int log_set_level(uint8_t level);

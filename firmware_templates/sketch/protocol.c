@@ -1,5 +1,6 @@
 #include "protocol.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "counter.h"
@@ -110,6 +111,17 @@ static void answer_result(void)
     frame_end();
 }
 
+/* False, and answered, where the model must not run. */
+static bool model_is_usable(void)
+{
+    if (model_status == EDGEMCU_DAMAGED) {
+        answer_error(PROTOCOL_ERROR_DAMAGED_MODEL, "the model in flash is damaged");
+    } else if (model_status != 0) {
+        answer_error(PROTOCOL_ERROR_MODEL, "the model failed to initialise");
+    }
+    return model_status == 0;
+}
+
 /* ---- Requests ------------------------------------------------------------------------------- */
 
 /* Append to the input: the tensors stand back to back in the host's numbering of the bytes. */
@@ -164,8 +176,7 @@ static void handle_data(void)
         answer_error(PROTOCOL_ERROR_MALFORMED, "data beyond the end of the input");
         return;
     }
-    if (model_status != 0) {
-        answer_error(PROTOCOL_ERROR_MODEL, "the model failed to initialise");
+    if (!model_is_usable()) {
         return;
     }
     bool known = input.state != NO_INPUT && input.id == id;
@@ -210,8 +221,7 @@ static void handle_run(void)
     uint32_t id = get_u32(frame.payload);
     uint32_t crc = get_u32(frame.payload + 4);
 
-    if (model_status != 0) {
-        answer_error(PROTOCOL_ERROR_MODEL, "the model failed to initialise");
+    if (!model_is_usable()) {
         return;
     }
     if (input.state == NO_INPUT || input.id != id || input.received != EDGEMCU_INPUT_BYTES) {
@@ -282,13 +292,25 @@ static void handle_frame(void)
     }
 }
 
+static void print_damage(void)
+{
+    uint8_t digest[32];
+
+    (void)edgemcu_check(digest);
+    print("edgemcu: the model in flash is damaged: the SHA-256 of its constants is ");
+    print_hex(digest, sizeof digest);
+    print(", not " EDGEMCU_CONSTANTS_DIGEST "\r\n");
+}
+
 void protocol_start(int status)
 {
     model_status = status;
     /* A reset may have cut a line off. */
     print("\r\nedgemcu " EDGEMCU_VERSION " on " EDGEMCU_BOARD ", model " EDGEMCU_MODEL_DIGEST
           ", " EDGEMCU_RUNTIME " runtime, " EDGEMCU_KERNELS " kernels\r\n");
-    if (status != 0) {
+    if (status == EDGEMCU_DAMAGED) {
+        print_damage();
+    } else if (status != 0) {
         print("the model failed to initialise: error ");
         print(status < 0 ? "-" : "");
         print_number(status < 0 ? 0u - (unsigned)status : (unsigned)status);

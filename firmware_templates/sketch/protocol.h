@@ -60,6 +60,7 @@
 #define PROTOCOL_ERROR_NO_INPUT 5    /* run: this input is not here, or not all of it */
 #define PROTOCOL_ERROR_WRONG_INPUT 6 /* run: the input that arrived has another CRC */
 #define PROTOCOL_ERROR_MODEL 7       /* the model failed to initialise or to run */
+#define PROTOCOL_ERROR_DAMAGED_MODEL 8 /* the model in flash is not the one that was generated */
 
 /* Input bytes in one data frame, at most. */
 #define PROTOCOL_CHUNK_BYTES 1024

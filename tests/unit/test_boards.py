@@ -12,7 +12,7 @@ from edgemcu.boards import list_boards, load_board
 from edgemcu.errors import BoardError
 from edgemcu.shipped import shipped
 
-SHIPPED = ["host", "mps2-an386", "mps2-an500", "mps3-an547", "stm32f405"]
+SHIPPED = sorted(path.stem for path in shipped("boards").glob("*.toml"))
 
 
 def text_of(board: str) -> str:

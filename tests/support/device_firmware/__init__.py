@@ -10,12 +10,12 @@ import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from edgemcu.boards import load_board
+from edgemcu.boards import Board, load_board
 from edgemcu.firmware.assemble import AppFacts, assemble
 from edgemcu.firmware.runtime import RuntimeSources
 
@@ -37,9 +37,6 @@ def expected(tensor: bytes) -> bytes:
 def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
     """The firmware for a board, in `folder`; skips the test where its compiler is missing."""
     board = load_board(board_name)
-    compiler = shutil.which(board.core.compiler)
-    if compiler is None:
-        pytest.skip(f"{board.core.compiler} is not installed")
     runtime = RuntimeSources(
         name="compiled",
         kernels="portable",
@@ -63,7 +60,17 @@ def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
         score_zero_point=-128,
         score_scale_q30=1 << 22,
     )
-    for path, text in assemble(board, runtime, app).items():
+    return compile_project(assemble(board, runtime, app), board, folder, flags)
+
+
+def compile_project(
+    files: Mapping[str, str], board: Board, folder: Path, flags: Sequence[str] = ()
+) -> Path:
+    """A generated project's program, by the compiler alone: no PlatformIO, one call."""
+    compiler = shutil.which(board.core.compiler)
+    if compiler is None:
+        pytest.skip(f"{board.core.compiler} is not installed")
+    for path, text in files.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
