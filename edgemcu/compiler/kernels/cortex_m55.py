@@ -235,8 +235,10 @@ KERNELS: tuple[AnyKernel, ...] = (
         headers=(
             *REQUANTIZE,
             "conv_pixels_mve.h",
+            "memory_mve.h",
             "../portable/window.h",
         ),
+        sources=("conv_pixels_mve.c",),
     ),
     Kernel(
         "depthwise_conv_3x3_int8_mve",
