@@ -6,6 +6,7 @@ Costs are cycles of a Cortex-M4 with memory that answers at once, fitted to what
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
+from edgemcu.compiler.kernels import overlap as ov
 
 FOLDER = "cortex_m4"
 
@@ -78,7 +80,11 @@ def rounding(
         multipliers.append(multiplier)
         offsets.append(offset)
         shifts.append(right + scale_bits - 1)
-    return tuple(np.array(v, dtype=np.int32) for v in (multipliers, offsets, shifts))
+    return (
+        np.array(multipliers, dtype=np.int32),
+        np.array(offsets, dtype=np.int32),
+        np.array(shifts, dtype=np.int32),
+    )
 
 
 def dot_stream(
@@ -130,7 +136,7 @@ def _dot_cost(pixels: int, inputs: int, channels: int, relu: bool) -> float:
     blocks = pixels // 3 + pixels % 3
     pairs = -(-channels // 2)
     per_pair = 24 * groups + 4 * -(-groups // 4) + (56 if relu else 82)
-    return blocks * (pairs * per_pair + 60.0)
+    return float(blocks * (pairs * per_pair + 60))
 
 
 def _rows(operation: o.Convolution) -> NDArray[np.int8]:
@@ -142,6 +148,12 @@ def _dots(operation: o.Convolution) -> bool:
         operation.groups == 1
         and dot_stream(_rows(operation), operation.scales, operation.output) is not None
     )
+
+
+def _rows_overlap(count: int, weights: NDArray[np.int8]) -> int:
+    """Three rows of inputs are packed, then three rows of outputs written; single ones behind."""
+    channels, inputs = weights.shape
+    return ov.rows_overlap(count, inputs, channels, buffered=True)
 
 
 def _is_1x1(operation: o.Convolution) -> bool:
@@ -165,6 +177,7 @@ def _conv_1x1(operation: o.Convolution) -> Binding:
         },
         params_type="struct conv_1x1_dsp_int8_params",
         scratch_bytes=PACKED_BYTES_PER_GROUP * -(-rows.shape[1] // 4),
+        overlap={0: _rows_overlap(prod(operation.window.output_size), rows)},
     )
 
 
@@ -176,24 +189,33 @@ def _conv_2d_cost(operation: o.Convolution) -> float:
 
 
 def _is_direct(window: o.Window) -> bool:
-    """Whether the rows of a window are runs of whole words."""
-    is_run = window.dilation[1] == 1 or window.size[1] == 1
-    return is_run and window.size[1] * window.input_channels % 4 == 0
+    """Whether the rows of a window are runs of bytes."""
+    return window.dilation[1] == 1 or window.size[1] == 1
+
+
+def _words_first(operation: o.Convolution) -> NDArray[np.int8]:
+    """Weights as int8 (output channels, values): whole words of each row, then all that is left."""
+    lines = operation.weights.reshape(operation.output_channels, operation.window.size[0], -1)
+    whole = lines.shape[2] // 4 * 4
+    parts = lines[:, :, :whole], lines[:, :, whole:]
+    return np.concatenate([part.reshape(lines.shape[0], -1) for part in parts], axis=1)
 
 
 def _conv_2d(operation: o.Convolution) -> Binding:
     window, rows = operation.window, _rows(operation)
     direct = _is_direct(window)
     groups = -(-rows.shape[1] // 4)
-    patch = 0 if direct and not window.pads else 4 * groups
+    patch = 0 if direct and not window.pads else 3 * rows.shape[1]
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
             "direct": int(direct),
-            "dot": _dot_fields(rows, operation.scales, operation.output),
+            "dot": _dot_fields(_words_first(operation), operation.scales, operation.output),
         },
         params_type="struct conv_2d_dsp_int8_params",
         scratch_bytes=PACKED_BYTES_PER_GROUP * groups + patch,
+        # Blocks of three pixels are written no earlier than single ones would be.
+        overlap={0: ov.raster_overlap(window, rows.shape[0], buffered=True)},
     )
 
 
@@ -206,6 +228,93 @@ def _fully_connected(operation: o.FullyConnected) -> Binding:
         },
         params_type="struct conv_1x1_dsp_int8_params",
         scratch_bytes=PACKED_BYTES_PER_GROUP * -(-operation.weights.shape[1] // 4),
+        overlap={0: _rows_overlap(operation.rows, operation.weights)},
+    )
+
+
+# Rows of all channels are kept in scratch memory up to this size.
+MAX_KEPT_ROWS = 8192
+# Channels whose rows are there at a time, otherwise.
+DEPTHWISE_GROUP = 8
+
+
+def depthwise_stream(operation: o.DepthwiseConvolution) -> NDArray[np.int32] | None:
+    """What `depthwise_3x3_dsp_int8` reads, int32 (channels, words); None if it cannot be exact."""
+    rows = operation.weights.reshape(9, -1).T
+    low, high = channel_bounds(rows, operation.scales)
+    largest = np.maximum(-low, high)
+    factors = rounding(operation.scales, operation.output, largest, scale_bits=8)
+    if factors is None:
+        return None
+    scaled = (rows.astype(np.int16) * 256).reshape(-1, 3, 3)
+    pairs = np.stack([scaled[:, :, 0:2], scaled[:, :, 1:3]], axis=2)
+    weights = np.ascontiguousarray(pairs).view(np.int32).reshape(-1, 6)
+    bias = operation.scales.bias.astype(np.int64) * 256
+    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32)[:, None]
+    return np.concatenate([before, weights, np.stack(factors, axis=1)], axis=1)
+
+
+def _is_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
+    window = operation.window
+    return (
+        window.size == (3, 3)
+        and window.dilation == (1, 1)
+        and window.stride[1] in (1, 2)
+        and operation.depth_multiplier == 1
+        and depthwise_stream(operation) is not None
+    )
+
+
+def _plane_bytes(window: o.Window) -> int:
+    return -(-window.output_size[1] // 4) * 4 * 2 * window.stride[1] + 4
+
+
+def _depthwise_group(window: o.Window) -> int:
+    """Channels at a time: all of them if rows can be used again and there is room."""
+    channels = window.input_channels
+    kept = 3 * (-(-channels // 4) * 4) * _plane_bytes(window)
+    if channels <= DEPTHWISE_GROUP or (window.stride[0] == 1 and kept <= MAX_KEPT_ROWS):
+        return channels
+    return DEPTHWISE_GROUP
+
+
+def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
+    window = operation.window
+    rows, columns = window.output_size
+    packs = window.stride[0] if _depthwise_group(window) == window.input_channels else 3
+    per_row = packs * _plane_bytes(window) * 1.25 + -(-columns // 4) * 76.0 + 25
+    return rows * window.input_channels * per_row
+
+
+def _depthwise(operation: o.DepthwiseConvolution) -> Binding:
+    window, output = operation.window, operation.output
+    stream = depthwise_stream(operation)
+    assert stream is not None
+    group = _depthwise_group(window)
+    keeps = group == window.input_channels
+    scratch = 3 * (-(-group // 4) * 4) * _plane_bytes(window)
+    if window.output_size[1] < 4:
+        scratch += 4 * group
+    # Rows that are kept are not read again.
+    fresh = window.stride[0] if keeps else 3
+    top = window.padding[0] - 3 + fresh
+    reads = replace(window, size=(fresh, 3), padding=(top, window.padding[1]))
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "group": group,
+            "relu": int(is_relu(output)),
+            "min": output.min,
+            "max": output.max,
+            "stream": Array(stream),
+        },
+        params_type="struct depthwise_3x3_dsp_int8_params",
+        scratch_bytes=scratch,
+        overlap={
+            0: ov.raster_overlap(
+                reads, window.input_channels, block_pixels=window.output_size[1], buffered=keeps
+            )
+        },
     )
 
 
@@ -220,6 +329,16 @@ KERNELS: tuple[AnyKernel, ...] = (
         scratch=True,
         headers=DOT_HEADERS,
         sources=DOT_SOURCES,
+    ),
+    Kernel(
+        "depthwise_3x3_dsp_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_is_depthwise_3x3,
+        cost=_depthwise_cost,
+        bind=_depthwise,
+        scratch=True,
+        headers=("dsp.h", "../portable/window.h"),
     ),
     Kernel(
         "conv_2d_dsp_int8",

@@ -30,13 +30,17 @@ static int32_t clip(int32_t value, int32_t max)
     return value < 0 ? 0 : value > max ? max : value;
 }
 
-/* The bytes of a window whose columns are neighbours. */
+/* The bytes of a window, with the zero point where it leaves the image. */
 static void gather(const struct window *v, const int8_t *input, int32_t y, int32_t x, int8_t *patch)
 {
     const int32_t channels = v->input_channels;
     const int32_t begin = clip(-x, v->width);
     const int32_t end = clip(v->input_width - x, v->width);
 
+    if (v->dilation_x != 1) {
+        window_gather(v, y, x, v->width, input, patch);
+        return;
+    }
     for (int32_t ky = 0; ky < v->height; ++ky) {
         const int32_t iy = y + ky * v->dilation_y;
         if (iy < 0 || iy >= v->input_height || begin >= end) {
@@ -50,28 +54,51 @@ static void gather(const struct window *v, const int8_t *input, int32_t y, int32
     }
 }
 
-/* The window of one pixel; `packed` points at its word N of the first group. */
-static void pack_window(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int32_t y,
-                        int32_t x, uint32_t *packed, int8_t *patch)
+/* The bytes that whole words left over of each row of a window, one behind the other in words. */
+static void pack_left(uint32_t *packed, const int8_t *row, int32_t row_bytes, int32_t rows,
+                      int32_t left)
 {
-    const struct window *v = &p->window;
-
-    if (p->direct && window_is_inside(v, y, x)) {
-        const int32_t row_bytes = v->input_width * v->input_channels;
-        const int8_t *row = input + y * row_bytes + x * v->input_channels;
-        for (int32_t ky = 0; ky < v->height; ++ky) {
-            packed = pack_run(packed, row, v->width * v->input_channels);
-            row += v->dilation_y * row_bytes;
+    uint32_t word = 0;
+    int32_t shift = 0;
+    for (; rows > 0; --rows) {
+        for (int32_t i = 0; i < left; ++i) {
+            word |= (uint32_t)(uint8_t)row[i] << shift;
+            shift += 8;
+            if (shift == 32) {
+                pack_word(packed, word);
+                packed += DOT_3X2_WORDS_PER_GROUP;
+                word = 0;
+                shift = 0;
+            }
         }
-        return;
+        row += row_bytes;
     }
-    if (v->dilation_x == 1) {
-        gather(v, input, y, x, patch);
-    } else {
-        window_gather(v, y, x, v->width, input, patch);
+    if (shift > 0) {
+        pack_word(packed, word);
     }
-    /* The patch has room for a whole number of groups. */
-    pack_run(packed, patch, 4 * p->dot.groups);
+}
+
+/* Three windows whose rows are runs of bytes, row_bytes apart. */
+static void pack_windows(const struct window *v, const int8_t *const *windows, int32_t row_bytes,
+                         uint32_t *packed)
+{
+    const int32_t run = v->width * v->input_channels;
+    const int32_t left = run % 4;
+    const int8_t *x0 = windows[0];
+    const int8_t *x1 = windows[1];
+    const int8_t *x2 = windows[2];
+
+    for (int32_t ky = 0; ky < v->height; ++ky) {
+        packed = pack_three(packed, x0, x1, x2, run / 4);
+        x0 += row_bytes;
+        x1 += row_bytes;
+        x2 += row_bytes;
+    }
+    if (left > 0) {
+        for (int32_t i = 0; i < 3; ++i) {
+            pack_left(packed + i, windows[i] + run - left, row_bytes, v->height, left);
+        }
+    }
 }
 
 void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int8_t *output,
@@ -79,34 +106,53 @@ void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *inp
 {
     const struct window *v = &p->window;
     const int32_t channels = p->dot.output_channels;
+    const int32_t run = v->width * v->input_channels;
+    const int32_t line = v->input_width * v->input_channels;
     uint32_t *packed = (uint32_t *)(void *)scratch;
-    int8_t *patch = scratch + (int32_t)sizeof(uint32_t) * DOT_3X2_WORDS_PER_GROUP * p->dot.groups;
-    const int32_t pixels = v->output_height * v->output_width;
-    /* As many blocks of three as there are, then single pixels, which are computed three times. */
-    const int32_t in_blocks = pixels - pixels % 3;
-    int32_t oy = 0;
-    int32_t ox = 0;
+    int8_t *patches = scratch + (int32_t)sizeof(uint32_t) * DOT_3X2_WORDS_PER_GROUP * p->dot.groups;
+    /* How many places there are for windows that lie inside as a whole, if they are read in place. */
+    const int32_t inner_rows = p->direct ? v->input_height - (v->height - 1) * v->dilation_y : 0;
+    const int32_t inner_columns = v->input_width - (v->width - 1) * v->dilation_x;
+    const int32_t end_x = v->output_width * v->stride_x - v->pad_left;
+    int32_t left = v->output_height * v->output_width;
+    int32_t y = -v->pad_top;
+    int32_t x = -v->pad_left;
 
-    for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-        const int32_t y = oy * v->stride_y - v->pad_top;
-        const int32_t x = ox * v->stride_x - v->pad_left;
-        if (pixel < in_blocks) {
-            const int32_t lane = pixel % 3;
-            pack_window(p, input, y, x, packed + lane, patch);
-            if (lane == 2) {
-                dot_3x2(&p->dot, packed, output, channels);
-                output += 3 * channels;
+    while (left > 0) {
+        /* Three pixels, or one of the last two, which is computed and stored three times. */
+        const int32_t pixels = left < 3 ? 1 : 3;
+        const int8_t *windows[3];
+        int32_t row_bytes = v->dilation_y * line;
+        struct {
+            int32_t y, x;
+        } places[3];
+        int inside = 1;
+        for (int32_t i = 0; i < pixels; ++i) {
+            places[i].y = y;
+            places[i].x = x;
+            windows[i] = input + y * line + x * v->input_channels;
+            inside &= y >= 0 && y < inner_rows && x >= 0 && x < inner_columns;
+            x += v->stride_x;
+            if (x == end_x) {
+                x = -v->pad_left;
+                y += v->stride_y;
             }
-        } else {
-            for (int32_t lane = 0; lane < 3; ++lane) {
-                pack_window(p, input, y, x, packed + lane, patch);
+        }
+        if (!inside) {
+            row_bytes = run;
+            for (int32_t i = 0; i < pixels; ++i) {
+                int8_t *patch = patches + i * v->height * run;
+                gather(v, input, places[i].y, places[i].x, patch);
+                windows[i] = patch;
             }
-            dot_3x2(&p->dot, packed, output, 0);
-            output += channels;
         }
-        if (++ox == v->output_width) {
-            ox = 0;
-            ++oy;
+        if (pixels == 1) {
+            windows[1] = windows[0];
+            windows[2] = windows[0];
         }
+        pack_windows(v, windows, row_bytes, packed);
+        dot_3x2(&p->dot, packed, output, pixels == 3 ? channels : 0);
+        output += pixels * channels;
+        left -= pixels;
     }
 }

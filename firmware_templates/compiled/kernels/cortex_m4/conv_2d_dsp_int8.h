@@ -10,13 +10,13 @@
 
 struct conv_2d_dsp_int8_params {
     struct window window;
-    int32_t direct; /* 1 where window rows are contiguous in the input, in multiples of 4 bytes */
+    int32_t direct; /* 1 where the rows of a window are contiguous in the input */
+    /* Of the values of a window, first the whole words of each row, then what is left of each row. */
     struct dot_3x2 dot;
 };
 
 /* input: NHWC; output: NHWC. scratch, aligned to 4: 24 bytes for each four values of a window,
- * rounded up, and unless no window leaves the image and `direct` is 1 the window's own bytes, also
- * rounded up. The output may lie over the input as far as what later pixels read stays whole. */
+ * rounded up, and three windows' bytes unless no window leaves the image and `direct` is 1. The output may lie over the input as far as what later pixels read stays whole. */
 void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int8_t *output,
                       int8_t *scratch);
 

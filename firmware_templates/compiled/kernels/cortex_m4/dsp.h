@@ -25,6 +25,20 @@ static inline uint32_t load_word(const int8_t *p)
     return word;
 }
 
+/* One to three bytes, as the lower bytes of a word. */
+static inline uint32_t load_rest(const int8_t *p, int32_t n)
+{
+    uint32_t word = (uint8_t)p[0];
+    word |= n > 1 ? (uint32_t)(uint8_t)p[1] << 8 : 0;
+    word |= n > 2 ? (uint32_t)(uint8_t)p[2] << 16 : 0;
+    return word;
+}
+
+static inline void store_word(int8_t *p, uint32_t word)
+{
+    memcpy(p, &word, sizeof word);
+}
+
 /* Bytes 0 and 2, sign-extended to the two halves of a word. */
 static inline uint32_t sxtb16(uint32_t x)
 {
@@ -48,6 +62,30 @@ static inline uint32_t sxtb16_ror8(uint32_t x)
     return result;
 #else
     return sxtb16(x >> 8);
+#endif
+}
+
+/* Low halves of a and b. */
+static inline uint32_t low_halves(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("pkhbt %0, %1, %2, lsl #16" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (a & 0xffffu) | (b << 16);
+#endif
+}
+
+/* High halves of a and b. */
+static inline uint32_t high_halves(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("pkhtb %0, %2, %1, asr #16" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (a >> 16) | (b & 0xffff0000u);
 #endif
 }
 
