@@ -126,14 +126,16 @@ def test_nothing_is_touched_beyond_tensors(tmp_path: Path) -> None:
     assert not wrong(work, tmp_path, ram_bytes=CORES[CORE].ram_bytes - GUARDED_BYTES)
 
 
-def test_clang_builds_the_kernels_without_warnings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiler", [COMPILER, "clang"])
+def test_builds_without_a_warning(compiler: str, tmp_path: Path) -> None:
     require_tools()
-    clang = require_compiler("clang")
-    headers = Path("/usr/lib/arm-none-eabi/include")
-    if not headers.is_dir():
-        pytest.skip(f"{COMPILER}'s C library is not in {headers}, where clang looks for it")
-    flags = ["--target=arm-none-eabi", *CORES[CORE].flags, "-mthumb", "-O2", "-isystem", headers]
-    build_kernels(tmp_path, clang, [str(flag) for flag in flags], "ar", TARGET)
+    flags = [*CORES[CORE].flags, "-mthumb", "-O2", "-Wshadow", "-Wpedantic"]
+    if require_compiler(compiler) == "clang":
+        headers = Path("/usr/lib/arm-none-eabi/include")
+        if not headers.is_dir():
+            pytest.skip(f"clang looks for the C library of {COMPILER} in {headers}")
+        flags += ["--target=arm-none-eabi", "-isystem", str(headers)]
+    build_kernels(tmp_path, compiler, flags, "ar", TARGET)
 
 
 def test_layers_that_vectors_do_not_take() -> None:
