@@ -266,7 +266,9 @@ def _is_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
 
 
 def _plane_bytes(window: o.Window) -> int:
-    return -(-window.output_size[1] // 4) * 4 * 2 * window.stride[1] + 4
+    """Of one channel and input row: DEPTHWISE_3X3_PLANE_BYTES of depthwise_3x3_dsp_int8.h."""
+    outputs = max(window.output_size[1], 4)
+    return ((outputs - 1) * window.stride[1] + 4) // 2 * 4
 
 
 def _depthwise_group(window: o.Window) -> int:
