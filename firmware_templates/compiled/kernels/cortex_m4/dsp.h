@@ -89,6 +89,30 @@ static inline uint32_t high_halves(uint32_t a, uint32_t b)
 #endif
 }
 
+/* Sums of both halves. */
+static inline uint32_t sadd16(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("sadd16 %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return ((a + b) & 0xffffu) | ((a & 0xffff0000u) + (b & 0xffff0000u));
+#endif
+}
+
+/* Differences of both halves. */
+static inline uint32_t ssub16(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("ssub16 %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return ((a - b) & 0xffffu) | ((a & 0xffff0000u) - (b & 0xffff0000u));
+#endif
+}
+
 static inline int32_t saturate_int8(int32_t x)
 {
 #if EDGEMCU_DSP
@@ -97,6 +121,18 @@ static inline int32_t saturate_int8(int32_t x)
     return result;
 #else
     return x < -128 ? -128 : x > 127 ? 127 : x;
+#endif
+}
+
+/* The upper 32 bits of a x b + acc x 2^32. */
+static inline int32_t smmla(int32_t a, int32_t b, int32_t acc)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(acc));
+    return result;
+#else
+    return (int32_t)((uint32_t)acc + (uint32_t)(((int64_t)a * b) >> 32));
 #endif
 }
 
@@ -152,12 +188,6 @@ static inline int32_t half(uint32_t x, int top)
 static inline uint32_t smlad(uint32_t x, uint32_t y, uint32_t acc)
 {
     return acc + (uint32_t)(half(x, 0) * half(y, 0)) + (uint32_t)(half(x, 1) * half(y, 1));
-}
-
-/* The upper 32 bits of a x b + acc x 2^32. */
-static inline int32_t smmla(int32_t a, int32_t b, int32_t acc)
-{
-    return (int32_t)((uint32_t)acc + (uint32_t)(((int64_t)a * b) >> 32));
 }
 #endif
 
