@@ -441,7 +441,26 @@ def _sum(operation: o.Sum) -> Binding:
     )
 
 
+def _fully_connected_cost(operation: o.FullyConnected) -> float:
+    channels, inputs = operation.weights.shape
+    relu = is_relu(operation.output)
+    return _dot_cost(operation.rows, inputs, channels, relu) + 2.0 * operation.rows * inputs
+
+
 KERNELS: tuple[AnyKernel, ...] = (
+    Kernel(
+        "conv_1x1_dsp_int8",
+        FOLDER,
+        o.FullyConnected,
+        applies=lambda operation: (
+            dot_stream(operation.weights, operation.scales, operation.output) is not None
+        ),
+        cost=_fully_connected_cost,
+        bind=_fully_connected,
+        scratch=True,
+        headers=DOT_HEADERS,
+        sources=DOT_SOURCES,
+    ),
     Kernel(
         "conv_1x1_dsp_int8",
         FOLDER,
