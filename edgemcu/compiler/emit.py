@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ class Constant:
     values: NDArray[Any]
 
     @property
+    def memory(self) -> bytes:
+        """As the array lies in the memory of a little-endian machine."""
+        kind = np.dtype("f4" if self.c_type == "float" else self.c_type.removesuffix("_t"))
+        return self.values.astype(kind.newbyteorder("<"), casting="safe").tobytes()
+
+    @property
     def text(self) -> str:
         """The values, in lines."""
         number = _float_literal if self.c_type == "float" else str
@@ -49,14 +56,17 @@ def emit(program: Program, target: str, model_digest: str) -> tuple[dict[str, st
         autoescape=False,
     )
     view = _View(program)
-    weights_bytes = sum(int(constant.values.nbytes) for constant in view.constants)
+    memory = b"".join(constant.memory for constant in view.constants)
+    digest = hashlib.sha256(memory).digest()
     context = {
         "version": __version__,
         "digest": model_digest,
         "target": target,
         "program": program,
         "view": view,
-        "weights_bytes": weights_bytes,
+        "constants_digest": digest.hex(),
+        "digest_bytes": "\n".join(_lines([f"0x{b:02x}" for b in digest], INDENT * 2)),
+        "weights_bytes": len(memory),
         "macs": sum(layer.macs for layer in program.layers),
     }
     files = {
@@ -67,9 +77,10 @@ def emit(program: Program, target: str, model_digest: str) -> tuple[dict[str, st
             *(("weights.h", "weights.c") if view.constants else ()),
         )
     }
+    files["sha256.h"] = (folder.parent / "model" / "sha256.h").read_text()
     for path in view.kernel_files:
         files[f"kernels/{path}"] = (folder / "kernels" / path).read_text()
-    return files, weights_bytes
+    return files, len(memory)
 
 
 class _View:
@@ -207,25 +218,14 @@ class _View:
         facts = [f"{sources} -> {names.shape(tensors[layer.output].shape)}"]
         if layer.macs:
             facts.append(f"{layer.macs:,} MACs")
-        overlap = "; written over what it has read of its input" if self._overlaps(layer) else ""
-        name = names.comment(tensors[layer.output].name)
-        return f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
-
-    def _overlaps(self, layer: Layer) -> bool:
-        """Whether the output shares bytes of the arena with an input."""
-        tensors, storage, placements = (
-            self.graph.tensors,
-            self.program.storage,
-            self.program.placements,
+        overlap = (
+            "; written over what it has read of its input" if self.program.overlaps(layer) else ""
         )
-
-        def place(tensor: int) -> tuple[int, int]:
-            begin = placements[storage[tensor]].offset
-            return begin, begin + tensors[storage[tensor]].bytes
-
-        begin, end = place(layer.output)
-        inputs = {i for call in layer.calls for i in call.inputs if storage[i] in placements}
-        return any(first < end and begin < last for first, last in map(place, inputs))
+        name = names.comment(tensors[layer.output].name)
+        return (
+            f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+            + "".join(f"\n * {note}" for note in layer.notes)
+        )
 
 
 def _described(tensor: Tensor) -> str:

@@ -248,7 +248,7 @@ class Inference:
         if error.code in (ErrorCode.NO_INPUT, ErrorCode.WRONG_INPUT):
             self._patience.setback(error.text)
             raise StartOver(restarted=False)
-        if error.code == ErrorCode.MODEL:
+        if error.code in (ErrorCode.MODEL, ErrorCode.DAMAGED_MODEL):
             raise self._link.failure(f"the device reports: {error.text}")
         raise ProtocolError(
             f"the device refused a frame: {error.text} (code {error.code})",
@@ -260,7 +260,7 @@ def check_input(identity: Identity, data: bytes, kind: Kind) -> None:
     """Raises: DeviceError: this input is none for this firmware's model."""
     if not identity.model_ok:
         raise DeviceError(
-            "the model did not initialise on the device",
+            "the model did not check out on the device",
             where=identity.board,
             hint="the device's log says why",
         )

@@ -128,6 +128,7 @@ class Link:
             self._arrived.append(event)
 
     def _line(self, text: str) -> None:
+        text = text.rstrip()
         if not text:
             return
         self._log.append(text)

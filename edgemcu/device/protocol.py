@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 import struct
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import IntEnum
 
 from edgemcu.errors import ProtocolError
@@ -26,6 +26,13 @@ DATA = "D"
 ACKNOWLEDGE = "d"
 RUN = "R"
 RESULT = "r"
+LOG = "L"
+DONE = "k"
+LOG_FRAME = "l"
+SELFTEST = "S"
+SELFTEST_RESULT = "s"
+TIME = "T"
+TIMING = "t"
 ERROR = "e"
 
 
@@ -34,6 +41,14 @@ class Kind(IntEnum):
 
     TENSOR = 0
     PIXELS = 1
+
+
+class LogLevel(IntEnum):
+    """What a device writes of each inference."""
+
+    OFF = 0
+    TEXT = 1
+    FRAME = 2
 
 
 class ErrorCode(IntEnum):
@@ -46,15 +61,21 @@ class ErrorCode(IntEnum):
     NO_INPUT = 5
     WRONG_INPUT = 6
     MODEL = 7
+    DAMAGED_MODEL = 8
 
 
 FAULT_LINE = "edgemcu fault: "
+MESSAGES = "PIDRLST"
+MESSAGES_BEFORE = "PIDR"  # of firmware whose identity does not list them yet
+LOG_OUTPUT_BYTES = 256
 
 DATA_HEADER = struct.Struct("<IIB")  # input id, offset, kind
 RUN_HEADER = struct.Struct("<II")  # input id, CRC-32 of the input
 SESSION = struct.Struct("<I")
 ACKNOWLEDGE_BODY = struct.Struct("<III")  # session, input id, bytes received
 RESULT_HEADER = struct.Struct("<IIIIQ")  # session, input id, CRC-32, number, ticks
+# session, number, ticks, counter_hz, digest; bytes and CRC-32 of the text, of all outputs
+LOG_HEADER = struct.Struct("<IIQI8sIIII")
 ERROR_HEADER = struct.Struct("<IH")  # session, code
 
 _FRAME = re.compile(
@@ -101,9 +122,17 @@ def line_size(payload_bytes: int) -> int:
 
 @dataclass(frozen=True)
 class TextLine:
-    """A line, or the part of one before a frame, that is for people."""
+    """A line, or the part of one before a frame, that is for people.
+
+    Attributes:
+        text: safe for a terminal.
+        raw: as it was received.
+        before_frame: a frame follows on the same line, damaged or not.
+    """
 
     text: str
+    raw: bytes = field(default=b"", compare=False, repr=False)
+    before_frame: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -123,22 +152,23 @@ def decode_line(line: bytes) -> list[Event]:
     # No frame contains an @, so a later one starts another frame on the same line.
     start = line.rfind(PREFIX)
     if start < 0:
-        return [TextLine(_readable(line))]
-    events: list[Event] = [TextLine(_readable(line[:start]))] if start else []
+        return [TextLine(readable(line), line)]
+    text = line[:start]
+    events: list[Event] = [TextLine(readable(text), text, True)] if text else []
     frame = line[start:]
     match = _FRAME.fullmatch(frame)
     if match is None:
-        return [*events, Damage("not of a frame's form", _readable(frame))]
+        return [*events, Damage("not of a frame's form", readable(frame))]
     if crc32(frame[:-_CRC_DIGITS]) != int(match["crc"], 16):
-        return [*events, Damage("CRC differs", _readable(frame))]
+        return [*events, Damage("CRC differs", readable(frame))]
     try:
         payload = base64.b64decode(match["payload"], validate=True)
     except binascii.Error:
-        return [*events, Damage("payload is not base64", _readable(frame))]
+        return [*events, Damage("payload is not base64", readable(frame))]
     return [*events, Frame(match["type"].decode("ascii"), int(match["sequence"], 16), payload)]
 
 
-def _readable(line: bytes) -> str:
+def readable(line: bytes) -> str:
     """Text that can go to a terminal: whatever came over the line, no control character stays."""
     text = line.decode("utf-8", errors="backslashreplace")
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
@@ -172,7 +202,7 @@ class Decoder:
         if len(self._pending) <= self.max_line:
             return True
         events.append(
-            Damage("endless line", _readable(bytes(self._pending[: min(200, self.max_line)])))
+            Damage("endless line", readable(bytes(self._pending[: min(200, self.max_line)])))
         )
         self._pending.clear()
         self._skipping = True
@@ -181,7 +211,7 @@ class Decoder:
     @property
     def pending(self) -> str:
         """The line that has begun and not ended yet, for people."""
-        return _readable(bytes(self._pending))
+        return readable(bytes(self._pending))
 
 
 @dataclass(frozen=True)
@@ -199,8 +229,13 @@ class Identity:
         pixels: whether uint8 pixels are accepted and preprocessed on the device.
         arena_planned, arena_used: bytes, computed ahead of time and in use on the device.
         counter_hz: ticks of the counter per second, as the device's clocks are set; 0 if unknown.
+        clock_hz: the processor's clock; 0 if unknown.
+        stack_bytes: the size of the stack; 0 if unknown.
+        keeps_input: whether inferences can be repeated on the device with the same input.
         max_payload: bytes of the largest payload that the device accepts.
         window: bytes that may be sent behind a frame that is not answered yet.
+        messages: the types of request that it answers.
+        image: digest of the sources that it was built from; "" of firmware that has none.
     """
 
     protocol: int
@@ -218,6 +253,11 @@ class Identity:
     counter_hz: int
     max_payload: int
     window: int
+    messages: str = MESSAGES_BEFORE
+    image: str = ""
+    clock_hz: int = 0
+    stack_bytes: int = 0
+    keeps_input: bool = False
 
     @classmethod
     def decode(cls, text: bytes) -> Identity:
@@ -227,8 +267,7 @@ class Identity:
             ProtocolError: a key is missing or its value makes no sense, or the firmware speaks
                 another version of the protocol.
         """
-        lines = text.decode("utf-8", errors="replace").splitlines()
-        values = dict(line.split("=", 1) for line in lines if "=" in line)
+        values = read_fields(text)
         if values.get("protocol") != str(PROTOCOL_VERSION):
             raise ProtocolError(
                 f"the firmware speaks version {values.get('protocol')!r} of the wire protocol, "
@@ -236,24 +275,37 @@ class Identity:
                 hint="generate and build the firmware again with this version of edgemcu",
             )
         arguments: dict[str, str | int | bool] = {}
-        for field in fields(cls):
-            value = values.get(field.name)
+        for key in fields(cls):
+            value = values.get(key.name)
             if value is None:
-                raise ProtocolError(f"the firmware's identity lacks {field.name!r}")
-            arguments[field.name] = (
-                _readable(value.encode()) if field.type == "str" else _number(field.name, value)
+                if key.default is not MISSING:
+                    continue
+                raise ProtocolError(f"the firmware's identity lacks {key.name!r}")
+            arguments[key.name] = (
+                readable(value.encode()) if key.type == "str" else read_number(key.name, value)
             )
-            if field.type == "bool":
-                arguments[field.name] = bool(arguments[field.name])
+            if key.type == "bool":
+                arguments[key.name] = bool(arguments[key.name])
         identity = cls(**arguments)  # type: ignore[arg-type]
         if identity.max_payload <= DATA_HEADER.size or not identity.input_bytes:
             raise ProtocolError("the firmware's identity leaves no room for an input")
         return identity
 
 
-def _number(key: str, text: str) -> int:
+def read_fields(text: bytes) -> dict[str, str]:
+    """The values of "key=value" lines; other lines are left out."""
+    lines = text.decode("utf-8", errors="replace").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def read_number(key: str, text: str) -> int:
+    """A u32 in decimal digits.
+
+    Raises:
+        ProtocolError: it is none.
+    """
     if not re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) or int(text) > 0xFFFF_FFFF:
-        raise ProtocolError(f"the firmware's identity has no number in {key!r}: {text[:40]!r}")
+        raise ProtocolError(f"the firmware gives no number for {key!r}: {text[:40]!r}")
     return int(text)
 
 
@@ -307,7 +359,7 @@ class ErrorAnswer:
     def decode(cls, payload: bytes) -> ErrorAnswer:
         """Raises: ProtocolError: shorter than its header."""
         session, code = _unpack(ERROR_HEADER, payload, exact=False)
-        return cls(session, code, _readable(payload[ERROR_HEADER.size :]))
+        return cls(session, code, readable(payload[ERROR_HEADER.size :]))
 
 
 def session_of(payload: bytes) -> int:

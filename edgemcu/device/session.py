@@ -8,28 +8,38 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from edgemcu._version import __version__
+from edgemcu.device.checks import TIME_MAX, TIME_REQUEST, LoopTiming, SelfTest
 from edgemcu.device.inference import Inference, Patience, StartOver, Timing, check_input
 from edgemcu.device.link import Link
 from edgemcu.device.protocol import (
+    DONE,
     ERROR,
     IDENTIFY,
     IDENTITY,
+    LOG,
     PING,
     PONG,
+    SELFTEST,
+    SELFTEST_RESULT,
     SESSION,
+    TIME,
+    TIMING,
     Damage,
     ErrorAnswer,
     ErrorCode,
     Frame,
     Identity,
     Kind,
+    LogLevel,
     Result,
     session_of,
 )
 from edgemcu.device.transport import Transport
-from edgemcu.errors import ProtocolError
+from edgemcu.errors import DeviceError, ProtocolError
 
 MAX_OUTPUT_BYTES = 1 << 24
+_BATCH_S = 2.0  # of timed inferences in one request
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ class DeviceSession:
         # Ids of another session's inputs, late frames included, must not be taken for ours.
         self._input_id = secrets.randbits(32)
         self._slowest = 0.0
+        self._level = LogLevel.FRAME
+        self._level_lost = False
 
     def __enter__(self) -> DeviceSession:
         return self
@@ -149,6 +161,12 @@ class DeviceSession:
         self._link.max_line = (1 << 14) + 2 * identity.output_bytes
         return identity
 
+    def _restarted(self) -> None:
+        """The device has been reset: it must be who it was, and has forgotten what it was told."""
+        self.restarts += 1
+        self.identify()
+        self._level_lost = self._level is not LogLevel.FRAME
+
     def _ask_identity(self) -> Identity:
         ready = time.monotonic() + self.limits.ready_s
         while time.monotonic() < ready:
@@ -177,16 +195,119 @@ class DeviceSession:
             DeviceError: no right answer came.
         """
         for _ in range(self.limits.attempts):
-            sequence, size = self._link.send(PING, data)
-            deadline = time.monotonic() + self.limits.answer_s + self._link.line_seconds(2 * size)
-            for answer in self._link.answers(deadline):
-                if isinstance(answer, Damage) or _is_damage_report(answer):
+            answer = self._ask(PING, data, PONG, self.limits.answer_s)
+            if answer.payload[SESSION.size :] == data:
+                return
+        raise self._link.failure(f"{self.limits.attempts} pings came back changed")
+
+    def log_level(self, level: LogLevel) -> None:
+        """Set what the device writes of each inference; after a reset it is LogLevel.FRAME.
+
+        Raises:
+            DeviceError: the firmware is too old for that, or gives no right answer.
+        """
+        self._must_know(LOG, "log settings")
+        self._ask(LOG, bytes([level]), DONE, self.limits.answer_s)
+        self._level = level
+        self._level_lost = False
+
+    def self_test(self) -> SelfTest:
+        """Have the device check itself; it computes one inference for that.
+
+        Raises:
+            DeviceError: the firmware is too old for that, faulted, or gives no right answer.
+            ProtocolError: its answer makes no sense.
+        """
+        self._must_know(SELFTEST, "self-test")
+        answer = self._ask(SELFTEST, b"", SELFTEST_RESULT, self.limits.inference_s)
+        return SelfTest.decode(answer.payload)
+
+    def time(self, data: bytes, kind: Kind = Kind.TENSOR, count: int = 100) -> LoopTiming:
+        """Have the device run one input `count` times, each timed by its own counter.
+
+        The line is silent meanwhile. Firmware that has no RAM to keep the input (see
+        `Identity.keeps_input`) times a built-in one.
+
+        Args:
+            data, kind: as for `infer`.
+            count: inferences, at least 1.
+
+        Raises:
+            DeviceError: as `infer`, or the firmware is too old for that.
+            ProtocolError: the device's answers make no sense.
+        """
+        self._must_know(TIME, "timing loops")
+        if count < 1:
+            raise DeviceError("at least one inference must be timed", where=self.identity.board)
+        timing: LoopTiming | None = None
+        per_inference = 0.0
+        for _ in range(self.limits.attempts):
+            self.infer(data, kind)
+            while timing is None or timing.count < count:
+                # Long enough that the line's own time is little; a lost answer costs no more.
+                batch = int(_BATCH_S / per_inference) if per_inference else 1
+                batch = max(1, min(batch, TIME_MAX, count - (timing.count if timing else 0)))
+                started = time.monotonic()
+                part = self._time_batch(batch, 10 * batch * per_inference)
+                if part is None:
+                    break  # the device has been reset: it needs the input again
+                timing = part if timing is None else timing + part
+                per_inference = max(1e-6, (time.monotonic() - started) / batch)
+            else:
+                return timing
+        raise self._link.failure("the device keeps losing the input")
+
+    def _time_batch(self, count: int, expected: float) -> LoopTiming | None:
+        """One request; None where the device does not have the input any more."""
+        request = TIME_REQUEST.pack(self._input_id, count)
+        answer = self._exchange(TIME, request, TIMING, self._result_seconds() + expected)
+        if isinstance(answer, Frame):
+            hz = self.identity.counter_hz
+            return LoopTiming.decode(answer.payload, self._input_id, count, hz)
+        if answer.code == ErrorCode.NO_INPUT:
+            return None
+        raise self._refused(answer)
+
+    def _must_know(self, request: str, name: str) -> None:
+        identity = self.identity
+        if request not in identity.messages:
+            raise DeviceError(
+                f"this firmware knows no {name}: edgemcu {identity.firmware} generated it",
+                where=self._link.transport.name,
+                hint=f"generate and build it again with edgemcu {__version__}",
+            )
+
+    def _ask(self, request: str, payload: bytes, answer: str, seconds: float) -> Frame:
+        """`_exchange` for a request that a device has no reason to refuse."""
+        frame = self._exchange(request, payload, answer, seconds)
+        if isinstance(frame, ErrorAnswer):
+            raise self._refused(frame)
+        return frame
+
+    def _refused(self, error: ErrorAnswer) -> DeviceError:
+        return self._link.failure(f"the device reports: {error.text} (code {error.code})")
+
+    def _exchange(
+        self, request: str, payload: bytes, answer: str, seconds: float
+    ) -> Frame | ErrorAnswer:
+        """The device's answer to a request that may be repeated without harm."""
+        reason = ""
+        for _ in range(self.limits.attempts):
+            sequence, size = self._link.send(request, payload)
+            deadline = time.monotonic() + seconds + self._link.line_seconds(2 * size)
+            reason = "no answer in time"
+            for frame in self._link.answers(deadline):
+                if isinstance(frame, Damage) or _is_damage_report(frame):
+                    reason = "damaged frames"
                     break
-                if (answer.type, answer.sequence) == (PONG, sequence):
-                    if answer.payload[SESSION.size :] == data:
-                        return
+                if frame.sequence != sequence or frame.type not in (answer, ERROR):
+                    continue
+                if session_of(frame.payload) != self._session:
+                    reason = "the device has restarted"
+                    self._restarted()
                     break
-        raise self._link.failure(f"no answer to {self.limits.attempts} pings")
+                return frame if frame.type == answer else ErrorAnswer.decode(frame.payload)
+        raise self._link.failure(f"gave up after {self.limits.attempts} attempts: {reason}")
 
     def infer(self, data: bytes, kind: Kind = Kind.TENSOR) -> InferenceResult:
         """Run the model on one input.
@@ -203,6 +324,8 @@ class DeviceSession:
         check_input(self.identity, data, kind)
         patience = Patience(self._link, self.limits.attempts)
         while True:
+            if self._level_lost:
+                self.log_level(self._level)
             self._input_id = (self._input_id + 1) & 0xFFFF_FFFF
             timing = Timing(self.limits.answer_s, self._result_seconds())
             inference = Inference(
@@ -219,8 +342,7 @@ class DeviceSession:
                 result = inference.run()
             except StartOver as loss:
                 if loss.restarted:
-                    self.restarts += 1
-                    self.identify()
+                    self._restarted()
                 continue
             self._slowest = max(self._slowest, inference.seconds)
             return self._interpret(result)

@@ -41,6 +41,7 @@ class RuntimeSources:
         cplusplus: whether static constructors must be run.
         build_flags: for every source of the project.
         lib_deps: `lib_deps` of platformio.ini.
+        components: (name, version) of ESP-IDF components, for Espressif's component manager.
         libraries: linked in addition, such as "stdc++".
         link_flags: for the linker.
     """
@@ -53,6 +54,7 @@ class RuntimeSources:
     cplusplus: bool = False
     build_flags: tuple[str, ...] = ()
     lib_deps: tuple[str, ...] = ()
+    components: tuple[tuple[str, str], ...] = ()
     libraries: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
 

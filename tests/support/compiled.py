@@ -27,7 +27,7 @@ from edgemcu.shipped import shipped
 WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
-PUBLIC = ("init", "input", "input_bytes", "invoke", "output", "output_bytes", "arena_used")
+PUBLIC = ("init", "input", "input_bytes", "invoke", "output", "output_bytes", "arena_used", "check")
 
 HOST_FLAGS = (*SANITIZERS, "-O1")
 
@@ -63,11 +63,13 @@ MODELS
 
 int main(void)
 {
+    static char started[sizeof models / sizeof models[0]];
     uint32_t index;
     int runs = 0x55;
     while (fread(&index, sizeof index, 1, stdin) == 1) {
         const struct model *m = models[index];
-        if (m->init() != 0) return 1;
+        if (!started[index] && m->init() != 0) return 1;
+        started[index] = 1;
         m->poison(++runs);
         for (size_t i = 0; i < m->inputs; ++i) {
             if (fread(m->input(i), m->input_bytes(i), 1, stdin) != 1) return 2;

@@ -26,7 +26,7 @@ from edgemcu.device.protocol import (
     crc32,
 )
 from tests.support import device_firmware
-from tests.support.device_firmware import INPUT_BYTES
+from tests.support.device_firmware import INPUT_BYTES, MODEL_DIGEST
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,23 @@ def test_a_repeated_run_repeats_the_result_and_computes_nothing(firmware: Path) 
     assert int.from_bytes(results[0].payload[12:16], "little") == 1
 
 
-def test_a_model_that_failed_to_start_is_reported(tmp_path: Path) -> None:
-    firmware = device_firmware.build("host", tmp_path, ["-DMODEL_FAILS"])
+@pytest.mark.parametrize(
+    ("status", "code", "line"),
+    [
+        (-7, ErrorCode.MODEL, "the model failed to initialise: error -7"),
+        (
+            -1,
+            ErrorCode.DAMAGED_MODEL,
+            "edgemcu: the model in flash is damaged: the SHA-256 of its constants is "
+            f"ff{MODEL_DIGEST[2:]}, not {MODEL_DIGEST}",
+        ),
+    ],
+)
+def test_a_model_that_failed_to_start_is_reported(
+    tmp_path: Path, status: int, code: ErrorCode, line: str
+) -> None:
+    firmware = device_firmware.build("host", tmp_path, [f"-DMODEL_FAILS={status}"])
     run = Frame(RUN, 2, RUN_HEADER.pack(1, 0)).encode()
     events = converse(firmware, send_input(bytes(INPUT_BYTES)) + run)
-    assert set(errors(events)) == {ErrorCode.MODEL}
-    assert "the model failed to initialise: error -7" in str(events)
+    assert errors(events) == [code] * 4
+    assert line in str(events)

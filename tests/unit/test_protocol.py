@@ -20,6 +20,7 @@ from edgemcu.device.protocol import (
     Frame,
     Identity,
     Kind,
+    LogLevel,
     Result,
     TextLine,
     decode_line,
@@ -167,25 +168,19 @@ def test_the_firmware_answers_as_the_page_says(tmp_path: Path) -> None:
 def test_the_firmware_has_the_same_constants() -> None:
     header = (shipped("firmware_templates") / "sketch" / "protocol.h").read_text()
     defined = dict(re.findall(r"^#define PROTOCOL_(\w+) +(\S+|\".*\")(?: */\*.*)?$", header, re.M))
-    assert defined["PREFIX"] == f'"{protocol.PREFIX.decode()}"'
-    assert defined["FAULT_LINE"] == f'"{protocol.FAULT_LINE}"'
-    assert defined["VERSION"] == str(protocol.PROTOCOL_VERSION)
     types = (
-        "PING",
-        "PONG",
-        "IDENTIFY",
-        "IDENTITY",
-        "DATA",
-        "ACKNOWLEDGE",
-        "RUN",
-        "RESULT",
-        "ERROR",
+        *("PING", "PONG", "IDENTIFY", "IDENTITY", "DATA", "ACKNOWLEDGE", "RUN", "RESULT"),
+        *("LOG", "DONE", "LOG_FRAME", "ERROR", "SELFTEST", "SELFTEST_RESULT", "TIME", "TIMING"),
     )
-    for name in types:
-        assert defined[name] == f"'{getattr(protocol, name)}'"
-    for kind in Kind:
-        assert defined[f"KIND_{kind.name}"] == str(kind.value)
-    for code in ErrorCode:
-        assert defined[f"ERROR_{code.name}"] == str(code.value)
-    others = ("PREFIX", "VERSION", "FAULT_LINE", "CHUNK_BYTES")
-    assert len(defined) == len(types) + len(Kind) + len(ErrorCode) + len(others)
+    assert {name: value for name, value in defined.items() if name not in ("CHUNK_BYTES",)} == {
+        "PREFIX": f'"{protocol.PREFIX.decode()}"',
+        "FAULT_LINE": f'"{protocol.FAULT_LINE}"',
+        "VERSION": str(protocol.PROTOCOL_VERSION),
+        "MESSAGES": f'"{protocol.MESSAGES}"',
+        "LOG_OUTPUT_BYTES": str(protocol.LOG_OUTPUT_BYTES),
+        "REFUSED": "(-100)",
+        **{name: f"'{getattr(protocol, name)}'" for name in types},
+        **{f"KIND_{kind.name}": str(kind.value) for kind in Kind},
+        **{f"LEVEL_{level.name}": str(level.value) for level in LogLevel},
+        **{f"ERROR_{code.name}": str(code.value) for code in ErrorCode},
+    }

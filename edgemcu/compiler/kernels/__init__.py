@@ -109,10 +109,15 @@ AnyKernel = Kernel[Any]
 @cache
 def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     """The kernels of every target, by name."""
-    from edgemcu.compiler.kernels import cortex_m4, portable
+    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, portable
 
     dsp = (*cortex_m4.KERNELS, *portable.KERNELS)
-    return {"portable": portable.KERNELS, "cortex-m4": dsp, "cortex-m7": dsp}
+    return {
+        "portable": portable.KERNELS,
+        "cortex-m4": dsp,
+        "cortex-m7": dsp,
+        "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
+    }
 
 
 def choose(operation: Operation, target: str) -> AnyKernel:

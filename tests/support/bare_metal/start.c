@@ -31,12 +31,23 @@ static void send(const void *source, size_t bytes)
     }
 }
 
+static void fault(void)
+{
+    send("F", 1);
+    for (;;) {
+    }
+}
+
 static void answer(void)
 {
+    static char started[sizeof models / sizeof models[0]];
     uint32_t index;
     receive(&index, sizeof index);
     const struct model *m = models[index];
-    m->init();
+    if (!started[index] && m->init() != 0) {
+        fault();
+    }
+    started[index] = 1;
     m->poison(0x55);
     for (size_t i = 0; i < m->inputs; ++i) {
         receive(m->input(i), m->input_bytes(i));
@@ -63,13 +74,6 @@ void reset(void)
     send("R", 1);
     for (;;) {
         answer();
-    }
-}
-
-static void fault(void)
-{
-    send("F", 1);
-    for (;;) {
     }
 }
 

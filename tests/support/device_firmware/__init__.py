@@ -10,14 +10,15 @@ import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from edgemcu.boards import load_board
+from edgemcu.boards import Board, load_board
 from edgemcu.firmware.assemble import AppFacts, assemble
 from edgemcu.firmware.runtime import RuntimeSources
+from edgemcu.firmware.self_test import self_test_pattern
 
 INPUT_BYTES = 3000
 FIRST_TENSOR = 1024
@@ -34,12 +35,15 @@ def expected(tensor: bytes) -> bytes:
     return b"".join(zlib.crc32(part).to_bytes(4, "little") for part in parts)
 
 
-def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
-    """The firmware for a board, in `folder`; skips the test where its compiler is missing."""
+def build(
+    board_name: str, folder: Path, flags: Sequence[str] = (), arena_bytes: int = INPUT_BYTES
+) -> Path:
+    """The firmware for a board, in `folder`; skips the test where its compiler is missing.
+
+    Args:
+        arena_bytes: what the generator believes that the model needs.
+    """
     board = load_board(board_name)
-    compiler = shutil.which(board.core.compiler)
-    if compiler is None:
-        pytest.skip(f"{board.core.compiler} is not installed")
     runtime = RuntimeSources(
         name="compiled",
         kernels="portable",
@@ -47,7 +51,7 @@ def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
             f"lib/edgemcu_model/{name}": (_HERE / name).read_text()
             for name in ("edgemcu_model.h", "model.c")
         },
-        arena_bytes=INPUT_BYTES,
+        arena_bytes=arena_bytes,
         weights_bytes=0,
     )
     app = AppFacts(
@@ -62,8 +66,20 @@ def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
         classes=("cat", "dog", "bird", "fish"),
         score_zero_point=-128,
         score_scale_q30=1 << 22,
+        input_bytes=INPUT_BYTES,
+        pattern_outputs_crc32=zlib.crc32(expected(self_test_pattern(INPUT_BYTES))),
     )
-    for path, text in assemble(board, runtime, app).items():
+    return compile_project(assemble(board, runtime, app), board, folder, flags)
+
+
+def compile_project(
+    files: Mapping[str, str], board: Board, folder: Path, flags: Sequence[str] = ()
+) -> Path:
+    """A generated project's program, by the compiler alone: no PlatformIO, one call."""
+    compiler = shutil.which(board.core.compiler)
+    if compiler is None:
+        pytest.skip(f"{board.core.compiler} is not installed")
+    for path, text in files.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)

@@ -12,10 +12,13 @@
 #define EDGEMCU_OUTPUT_COUNT 2u
 #define EDGEMCU_ARENA_BYTES  3008u
 #define EDGEMCU_MODEL_DIGEST "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+#define EDGEMCU_CONSTANTS_DIGEST EDGEMCU_MODEL_DIGEST
+#define EDGEMCU_DAMAGED      (-1)
 #define EDGEMCU_RUNTIME      "compiled"
 #define EDGEMCU_KERNELS      "portable"
 
 int         edgemcu_init(void);
+int         edgemcu_check(uint8_t digest[32]);
 void       *edgemcu_input(size_t index);
 size_t      edgemcu_input_bytes(size_t index);
 int         edgemcu_invoke(void);
