@@ -46,6 +46,9 @@ def target_options(function: F) -> F:
     return function
 
 
+_FIRMWARE_OPTIONS = ("model", "board", "runtime", "kernels", "no_pass", "out")
+
+
 @click.command(
     epilog=examples(
         "edgemcu verify                                   # the board's emulator, the test photos",
@@ -106,7 +109,7 @@ def verify(
     from edgemcu.steps.request import firmware_request
     from edgemcu.steps.verify import Outputs, errors_in_junit, verify_firmware
 
-    firmware = {name: options.pop(name) for name in ("model", "board", "runtime", "kernels", "out")}
+    firmware = {name: options.pop(name) for name in _FIRMWARE_OPTIONS}
     options.pop("force")
     with errors_in_junit(junit, firmware["board"] or "firmware", options["on"]):
         request = firmware_request(project_path, **firmware)
@@ -138,7 +141,7 @@ def classify(project_path: Path, photos: tuple[Path, ...], console: Any, **optio
     from edgemcu.steps.classify import classify_photos
     from edgemcu.steps.request import firmware_request
 
-    firmware = {name: options.pop(name) for name in ("model", "board", "runtime", "kernels", "out")}
+    firmware = {name: options.pop(name) for name in _FIRMWARE_OPTIONS}
     options.pop("force")
     request = firmware_request(project_path, **firmware)
     return classify_photos(request, photos, console=console, **options)

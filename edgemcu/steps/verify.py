@@ -323,6 +323,8 @@ def _command(subject: Subject) -> str:
     words += ["--runtime", request.runtime]
     if request.kernels != DEFAULT_KERNELS:
         words += ["--kernels", request.kernels]
+    for name in request.no_passes:
+        words += ["--no-pass", name]
     return shlex.join([*words, "--sanitize"] if subject.sanitized else words)
 
 
