@@ -120,6 +120,12 @@ def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     }
 
 
+def least_per_mac(target: str) -> float:
+    """Instructions per multiply-accumulate if a target's core did nothing else: one product for
+    MLA, two for SMLAD, sixteen for VMLADAVA.S8."""
+    return {"cortex-m4": 1 / 2, "cortex-m7": 1 / 2, "cortex-m55": 1 / 16}.get(target, 1.0)
+
+
 def choose(operation: Operation, target: str) -> AnyKernel:
     """The cheapest kernel of `target` for an operation.
 
