@@ -24,6 +24,7 @@ _PUBLIC = {
     "quantize_model": "edgemcu.steps.quantize",
     "run_firmware": "edgemcu.steps.run",
     "train_model": "edgemcu.steps.train",
+    "verify_firmware": "edgemcu.steps.verify",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -47,8 +47,8 @@ def _complete_kernels(ctx: click.Context, param: click.Parameter, incomplete: st
     return [name for name in ("auto", *sorted(targets())) if name.startswith(incomplete)]
 
 
-def _firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime, --kernels, --source, --out: all three take them."""
+def firmware_options(function: F) -> F:
+    """--project, --model, --board, --runtime, --kernels, --source, --out and --force."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -95,7 +95,7 @@ def _firmware_options(function: F) -> F:
         "edgemcu generate --model any.tflite --board mps2-an500 --out firmware",
     )
 )
-@_firmware_options
+@firmware_options
 @verb(_show_project)
 def generate(project_path: Path, console: Any, **options: Any) -> Any:
     """Write a PlatformIO project for a board."""
@@ -113,7 +113,7 @@ def generate(project_path: Path, console: Any, **options: Any) -> Any:
         "edgemcu build --model any.tflite --board host --json",
     )
 )
-@_firmware_options
+@firmware_options
 @verb(_show_build)
 def build(project_path: Path, console: Any, **options: Any) -> Any:
     """Build a board's firmware with PlatformIO."""
@@ -133,7 +133,7 @@ def build(project_path: Path, console: Any, **options: Any) -> Any:
         "edgemcu run --model any.tflite --board stm32f405 --inputs inputs.npy --json",
     )
 )
-@_firmware_options
+@firmware_options
 @click.option(
     "--images", type=click.IntRange(1), help="How many test photos. [project: run.images]"
 )

@@ -67,10 +67,10 @@ class CompiledModel:
     Attributes:
         files: C text by relative path; the same model always gives the same bytes.
         arena_bytes: RAM for all activations, inputs and outputs included.
-        arena_lower_bound: the most bytes alive at any one layer; no plan can be smaller.
+        arena_lower_bound: no plan for these layers and kernels can be smaller.
         weights_bytes: flash for all constants.
         layers: in execution order.
-        activations: where each lies in the arena; those that share memory in place overlap.
+        activations: where each lies in the arena; an output may overlap what its layer reads last.
         target: the kernel set.
     """
 

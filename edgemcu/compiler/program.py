@@ -117,14 +117,13 @@ def _bind(operation: Operation, target: str, inputs: tuple[int, ...]) -> Call:
 
 
 class _Memory:
-    """Lives of all activations, in-place decisions, and the arena plan for both."""
+    """Lives of all activations, which of them may overlap, and the arena plan for both."""
 
     def __init__(self, graph: Graph, order: Schedule, calls: list[tuple[Call, ...]]) -> None:
         self.graph = graph
         self.storage = order.storage
         self.lives = self._lives(order, calls)
-        owner = self._share(order, calls)
-        self._plan(owner, calls)
+        self._plan(self._slides(order, calls), calls)
 
     def _lives(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[int, tuple[int, int]]:
         """First and last layer of each activation; 0 is before the first, outputs live on."""
@@ -157,42 +156,44 @@ class _Memory:
         self.constants = tuple(constants)
         return lives
 
-    def _share(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[int, int]:
-        """The tensor whose memory each activation takes over, or itself."""
-        owner = {root: root for root in self.lives}
+    def _slides(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[tuple[int, int], int]:
+        """Inputs that an output may slide over: their last reader is the layer that writes it."""
+        slides: dict[tuple[int, int], int] = {}
         for number, (step, layer) in enumerate(zip(order.steps, calls, strict=True), start=1):
             output = self.storage[step.op.outputs[0]]
-            if len(layer) > 1:
-                continue
-            for position in layer[0].binding.in_place:
-                source = self.storage[layer[0].inputs[position]]
+            # Of several calls, only the first has read its input before another one writes.
+            first, *others = layer
+            later = {self.storage[i] for call in others for i in call.inputs}
+            for source in {self.storage[i] for i in first.inputs} - later:
+                distances = [
+                    first.binding.overlap.get(position)
+                    for position, tensor in enumerate(first.inputs)
+                    if self.storage[tensor] == source
+                ]
                 if source in self.lives and self.lives[source][1] == number:
-                    owner[output] = owner[source]
-                    break
-        return owner
+                    known = [distance for distance in distances if distance is not None]
+                    if len(known) == len(distances):
+                        slides[source, output] = max(known)
+        return slides
 
-    def _plan(self, owner: dict[int, int], calls: list[tuple[Call, ...]]) -> None:
-        groups: dict[int, list[int]] = {}
-        for root in self.lives:
-            groups.setdefault(owner[root], []).append(root)
+    def _plan(self, slides: dict[tuple[int, int], int], calls: list[tuple[Call, ...]]) -> None:
+        roots = list(self.lives)
+        index = {root: i for i, root in enumerate(roots)}
         blocks = [
-            planner.Block(
-                max(self.graph.tensors[root].bytes for root in group),
-                min(self.lives[root][0] for root in group),
-                max(self.lives[root][1] for root in group),
-            )
-            for group in groups.values()
+            planner.Block(self.graph.tensors[root].bytes, *self.lives[root]) for root in roots
         ]
         scratch: list[tuple[int, planner.Block]] = []
         for number, layer in enumerate(calls, start=1):
             size = max(call.binding.scratch_bytes for call in layer)
             if size:
                 scratch.append((number, planner.Block(size, number, number)))
-        self.plan = planner.plan([*blocks, *(block for _, block in scratch)])
-
-        offsets = dict(zip(groups, self.plan.offsets, strict=False))
+        self.plan = planner.plan(
+            [*blocks, *(block for _, block in scratch)],
+            {(index[a], index[b]): distance for (a, b), distance in slides.items()},
+        )
         self.placements = {
-            root: Placement(root, offsets[owner[root]], *life) for root, life in self.lives.items()
+            root: Placement(root, offset, *self.lives[root])
+            for root, offset in zip(roots, self.plan.offsets, strict=False)
         }
         self.scratch: dict[int, int | None] = dict.fromkeys(range(1, len(calls) + 1))
         self.scratch.update(

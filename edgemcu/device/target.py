@@ -7,6 +7,7 @@ stands for one) at its other end.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from edgemcu.board_schema import Board, ProcessEmulator, QemuEmulator
-from edgemcu.device.emulator import QemuMachine, start_process
+from edgemcu.device.emulator import QEMU, QEMU_HINT, QemuMachine, start_process
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.device.transport import SerialTransport, Transport, connect_tcp
 from edgemcu.errors import DeviceError, EmulatorError, ToolMissingError
@@ -105,6 +106,30 @@ def default_target(board: Board) -> Target:
     )
 
 
+def require_target(board: Board, target: Target) -> None:
+    """Find out, before anything is built, whether `board` can run at `target` at all.
+
+    Raises:
+        ToolMissingError: the emulator is not installed.
+        EmulatorError: the board is not emulated there.
+    """
+    if target.kind == "host" and not isinstance(board.emulator, ProcessEmulator):
+        raise EmulatorError(
+            "this board's firmware does not run as a process of this computer",
+            where=board.name,
+            hint="build it for the board `host`",
+        )
+    if target.kind == "renode":
+        _renode(board)
+    if target.kind == "qemu":
+        if not isinstance(board.emulator, QemuEmulator):
+            raise EmulatorError(
+                "QEMU does not emulate this board", where=board.name, hint="see `edgemcu boards`"
+            )
+        if shutil.which(QEMU) is None:
+            raise ToolMissingError(f"{QEMU} was not found", where=board.name, hint=QEMU_HINT)
+
+
 def open_target(
     board: Board,
     firmware: Path | None,
@@ -133,7 +158,7 @@ def open_target(
         DeviceError: nothing answers at the port, or this is another firmware than the board or
             `model_digest` asks for, or its model did not initialise.
     """
-    transport, instructions_per_tick = _start(board, firmware, target, log)
+    transport, instructions_per_tick = start(board, firmware, target, log)
     session = DeviceSession(transport, limits, on_line, instructions_per_tick)
     try:
         _check(session, board, target, model_digest)
@@ -143,28 +168,25 @@ def open_target(
     return session
 
 
-def _start(
+def start(
     board: Board, firmware: Path | None, target: Target, log: Path | None
 ) -> tuple[Transport, Fraction | None]:
+    """The line to a firmware that is started at `target` or runs there, and the instructions per
+    tick of its counter, where that follows instructions.
+
+    Raises:
+        As `open_target`; nothing has been asked yet.
+    """
     if target.kind == "port":
-        return _connect(target), None
+        return connect(target), None
     if firmware is None:
         raise EmulatorError("there is no firmware to start", where=str(target))
-    emulator = board.emulator
+    require_target(board, target)
     if target.kind == "renode":
         return _renode(board).boot(firmware, log), None
-    if target.kind == "host":
-        if not isinstance(emulator, ProcessEmulator):
-            raise EmulatorError(
-                "this board's firmware does not run as a process of this computer",
-                where=board.name,
-                hint="build it for the board `host`",
-            )
-        return start_process(firmware, log), None
+    emulator = board.emulator
     if not isinstance(emulator, QemuEmulator):
-        raise EmulatorError(
-            "QEMU does not emulate this board", where=board.name, hint="see `edgemcu boards`"
-        )
+        return start_process(firmware, log), None
     machine = QemuMachine(
         machine=emulator.machine,
         icount_shift=emulator.icount_shift,
@@ -174,7 +196,12 @@ def _start(
     return machine.boot(firmware, log), emulator.instructions_per_tick
 
 
-def _connect(target: Target) -> Transport:
+def connect(target: Target) -> Transport:
+    """The line to a port.
+
+    Raises:
+        DeviceError: it cannot be opened.
+    """
     assert target.port is not None
     url = urlsplit(target.port)
     if url.scheme == "socket":

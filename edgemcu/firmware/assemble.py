@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgemcu._version import __version__
+from edgemcu.artefacts import sha256_json
 from edgemcu.board_schema import Board, CortexMStartup, Stm32Clock
 from edgemcu.firmware import esp_idf, stm32
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
@@ -15,6 +17,9 @@ from edgemcu.firmware.templates import render
 from edgemcu.platformio.manifest import board_manifest
 from edgemcu.preprocessing import Preprocessing
 from edgemcu.project import Source
+
+IMAGE_HEADER = "include/edgemcu_image.h"
+_NOT_COMPILED = (IMAGE_HEADER, "README.md", ".gitignore")
 
 _CONTENTS = (
     ("components/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
@@ -100,9 +105,20 @@ def assemble(
         for path, text in _CONTENTS
         if any(name == path or (path[-1] == "/" and name.startswith(path)) for name in files)
     ]
+    context["image"] = image_digest(files)
+    files[IMAGE_HEADER] = render("project/edgemcu_image.h.jinja", context)
     files["README.md"] = render("project/README.md.jinja", context)
     files[".gitignore"] = ".pio/\n" + (_IGNORED_BY_IDF if esp_idf.is_esp_idf(board) else "")
     return dict(sorted(files.items()))
+
+
+def image_digest(files: Mapping[str, str]) -> str:
+    """What a firmware made from these files calls itself: 16 hex digits of their SHA-256.
+
+    Everything that the compiler reads counts; only the header that holds the digest cannot.
+    """
+    made_of = {name: text for name, text in files.items() if name not in _NOT_COMPILED}
+    return sha256_json(made_of)[:16]
 
 
 def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, Any]:

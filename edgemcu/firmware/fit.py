@@ -67,7 +67,8 @@ def check_fit(needs: Needs, board: Board, others: Iterable[Board] = ()) -> Arena
         hint = f"it would fit on: {', '.join(fitting)}"
     else:
         hint = "use a smaller input, a smaller width, or fewer layers"
-    arena, weights = room(needs, board, "arena"), room(needs, board, "model")
+    psram = board.psram.size if board.psram else 0
+    arena, weights = max(room(needs, board, "arena"), psram), room(needs, board, "model")
     raise DoesNotFitError(
         "the model is too large: " + "; ".join(problems),
         where=board.name,

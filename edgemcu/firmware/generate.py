@@ -9,7 +9,7 @@ from typing import Any
 
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.board_schema import Board
-from edgemcu.firmware.assemble import AppFacts, assemble
+from edgemcu.firmware.assemble import AppFacts, assemble, image_digest
 from edgemcu.firmware.fit import ArenaMemory, Needs, check_fit
 from edgemcu.firmware.folder import write_project
 from edgemcu.firmware.pictures import Pictures, check_source, flash_photos
@@ -37,6 +37,7 @@ class GeneratedProject:
         arena_memory: where that is, "internal" or "psram".
         weights_bytes: constants in flash.
         files: all that was generated, relative to `path`.
+        image: what the firmware calls itself: changes with all that it is made of.
         changed: how many files were written or removed this time.
     """
 
@@ -52,6 +53,7 @@ class GeneratedProject:
     arena_memory: ArenaMemory
     weights_bytes: int
     files: tuple[str, ...]
+    image: str
     changed: int
 
     def to_json(self) -> dict[str, Any]:
@@ -122,6 +124,7 @@ def generate_project(
         arena_memory=memory,
         weights_bytes=sources.weights_bytes,
         files=tuple(files),
+        image=image_digest(files),
         changed=changed,
     )
 

@@ -147,10 +147,10 @@ def board_constants(board: Board) -> list[tuple[str, Constants]]:
         groups.append(("Interrupts of the chip", [("BOARD_INTERRUPTS", interrupts)]))
     if isinstance(board.startup, EspIdfStartup):
         groups.append(esp_idf.task_constants(board.startup))
-    elif board.clock is not None:
-        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
     if isinstance(board.serial, EspUart):
         groups.append(esp_idf.uart_constants(board.serial))
+    if board.clock is not None:
+        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
     if isinstance(board.clock, Stm32Clock):
         groups.append(stm32.clock_constants(board.clock))
     if isinstance(board.serial, (Stm32SerialLine, CmsdkUart)):

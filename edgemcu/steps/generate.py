@@ -52,13 +52,13 @@ def generate_firmware(
     )
     done = f"{generated.changed} files written" if generated.changed else "unchanged"
     console.info(f"firmware for {board.name} ({request.runtime}): {generated.path}, {done}")
-    if generated.source == "flash":
-        console.info(f"{generated.photos} test photos in flash")
     if generated.arena_memory == "psram":
         console.info(
             f"{generated.arena_bytes} bytes of activations do not fit into the internal RAM of "
             f"{board.name}: they lie in PSRAM, which is slower"
         )
+    if generated.source == "flash":
+        console.info(f"{generated.photos} test photos in flash")
     return generated
 
 

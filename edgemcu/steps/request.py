@@ -67,6 +67,11 @@ class FirmwareRequest:
             return f"symlink://{folder.resolve()}"
         return library
 
+    def on_board(self, board: str) -> FirmwareRequest:
+        """The same firmware for another board, in a folder beside this one's."""
+        folder = self.folder.with_name(f"{board}-{self.runtime}")
+        return replace(self, board=board, folder=folder, kernels=DEFAULT_KERNELS)
+
     def with_training(self, changes: Mapping[str, Any]) -> FirmwareRequest:
         """The same request with other [training] keys, None meaning as the project has them.
 
@@ -129,8 +134,10 @@ def firmware_request(
     if model is not None:
         base = Path("build") / model.stem
     else:
-        assert project is not None
+        assert project is not None and settings is not None
         base = project.build
+        if settings.model is not None:
+            model = project.directory / Path(settings.model).expanduser()
     return FirmwareRequest(
         project=project,
         model=model if model is not None else base / "quantize" / "model.tflite",

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "board_schema boards device",
         "platformio data project",
         "compiler training quantization reference reference_model reference_worker",
-        "firmware",
+        "firmware bench",
         "report",
         "steps",
         "cli __main__",

@@ -91,6 +91,7 @@ def test_the_result_says_what_it_is_from(model: Path, tmp_path: Path) -> None:
     facts = json.loads(json.dumps(result.to_json()))
     assert facts["board"] == "stm32f405" and facts["kernels"] == "cortex-m4"
     assert result.model_digest in (result.path / "README.md").read_text()
+    assert result.image in (result.path / "include/edgemcu_image.h").read_text()
 
 
 def test_a_model_that_is_too_large_writes_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from edgemcu.boards import Board, list_boards, load_board
 from edgemcu.errors import DoesNotFitError
-from edgemcu.firmware.assemble import assemble
+from edgemcu.firmware.assemble import IMAGE_HEADER, assemble, image_digest
 from edgemcu.firmware.esp_idf import COMPONENT_TEMPLATES
 from edgemcu.firmware.fit import Needs, check_fit
 from edgemcu.firmware.parts import templates
@@ -44,7 +44,8 @@ def test_golden(name: str, update_golden: bool) -> None:
     text = "".join(
         f"======== {path}\n{text}"
         for path, text in project(name).items()
-        if path not in copied and not path.startswith("lib/")
+        # A digest of all the rest would change with every line of the sketch.
+        if path not in copied and path != IMAGE_HEADER and not path.startswith("lib/")
     )
     golden = GOLDEN / f"{name}.txt"
     if update_golden:
@@ -55,6 +56,17 @@ def test_golden(name: str, update_golden: bool) -> None:
 @pytest.mark.parametrize("name", BOARDS)
 def test_two_runs_give_the_same_bytes(name: str) -> None:
     assert list(project(name).items()) == list(project(name).items())
+
+
+def test_the_image_is_named_by_all_that_is_compiled() -> None:
+    files = project("stm32f405")
+    image = image_digest(files)
+    assert f'#define EDGEMCU_IMAGE "{image}"' in files[IMAGE_HEADER]
+    for name in files:
+        other = {**files, name: files[name] + "\n"}
+        same = name in (IMAGE_HEADER, "README.md", ".gitignore")
+        assert (image_digest(other) == image) is same, name
+    assert image_digest(dict(reversed(files.items()))) == image
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -87,7 +99,7 @@ def test_every_driver_file_is_used_by_a_board_and_every_other_file_too() -> None
         for origin in get_args(Source)
         for name in templates(board, origin).values()
     }
-    used |= {"project/README.md.jinja", *COMPONENT_TEMPLATES}
+    used |= {"project/README.md.jinja", "project/edgemcu_image.h.jinja", *COMPONENT_TEMPLATES}
     folder = shipped("firmware_templates")
     there = {
         path.relative_to(folder).as_posix()

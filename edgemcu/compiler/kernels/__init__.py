@@ -47,14 +47,16 @@ class Binding:
     Attributes:
         params: the members of the kernel's parameter structure, in order.
         scratch_bytes: memory that the kernel needs beside its inputs and output.
-        in_place: inputs (by position) whose memory the output may take over, if it has room.
+        overlap: inputs (by position) that may share memory with the output, each with the smallest
+            `input offset - output offset` in bytes at which the kernel stays right; 0 allows it to
+            work in place. Inputs that are not listed must lie apart from the output. See `overlap`.
         params_type: the C type of the parameters.
     """
 
     params: Mapping[str, Field]
     params_type: str
     scratch_bytes: int = 0
-    in_place: tuple[int, ...] = ()
+    overlap: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def weights_bytes(self) -> int:
