@@ -10,6 +10,7 @@ from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_json
 from edgemcu.board_schema import Board, CortexMStartup, Stm32Clock
 from edgemcu.firmware import esp_idf, stm32
+from edgemcu.firmware.fit import Needs, has_room
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
 from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
@@ -29,6 +30,10 @@ _CONTENTS = (
     ("src/source.c", "where pictures come from that no host sends"),
     ("src/resize.c", "a frame's colours, part and size become those of the model's picture"),
     ("src/photos.c", "test photos in flash"),
+    ("src/inference.c", "the input as it arrives, and the runs of the model"),
+    ("src/log.c", "what is written about each inference"),
+    ("src/mlperf.c", "the commands of the MLPerf Tiny benchmark"),
+    ("src/selftest.c", "what the firmware can check by itself"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
     ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
@@ -60,10 +65,15 @@ class AppFacts:
         input_table: the int8 input for each pixel value, or None where the model takes no pixels.
         input_formula: the same in words.
         classes: names of the model's outputs, if it has any.
-        score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
+        score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30; of
+            the first output, scale 0 if that is not int8.
         source: where pictures come from beside the serial line.
         photos: for the source "flash".
         picture: what the model takes, for the source "camera".
+        input_bytes: of all input tensors.
+        pattern_outputs_crc32: of the reference's outputs for `self_test_pattern`, if known.
+        mlperf_model: what the MLPerf Tiny benchmark calls the model, or its own name.
+        mlperf_flip: whether the benchmark's inputs are uint8 pixels for an int8 input.
     """
 
     title: str
@@ -80,6 +90,10 @@ class AppFacts:
     source: Source = "serial"
     photos: FlashPhotos | None = None
     picture: Preprocessing | None = None
+    input_bytes: int = 0
+    pattern_outputs_crc32: int | None = None
+    mlperf_model: str = "unknown"
+    mlperf_flip: bool = False
 
     @property
     def source_pause_ms(self) -> int:
@@ -129,6 +143,10 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "clock": board.clock,
         "runtime": runtime,
         "app": app,
+        "virtual_hz": getattr(board.emulator, "counter_hz", 0),
+        "keep_input": has_room(
+            Needs(arena=runtime.arena_bytes, weights=runtime.weights_bytes), board, app.input_bytes
+        ),
         "board_constants": board_constants(board),
         "clock_setup": needs_clock_setup(board),
         "cplusplus": runtime.cplusplus,

@@ -23,6 +23,9 @@ IDF_DATA_BYTES = 60_000
 
 ArenaMemory = Literal["internal", "psram"]
 
+# Of a runtime's own variables nobody knows exactly before the linker.
+_RESERVE_BYTES = 8 * 1024
+
 _WHAT: dict[Role, str] = {
     "code": "code",
     "model": "weights",
@@ -92,6 +95,19 @@ def _problems_with_psram(needs: Needs, board: Board) -> list[str]:
             f"{board.name} has {board.psram.size}"
         )
     return problems
+
+
+def has_room(needs: Needs, board: Board, more: int) -> bool:
+    """Whether `more` bytes of variables certainly fit beside the model and the sketch.
+
+    On a hosted board everything does.
+    """
+    by_role = _bytes_by_role(needs, board)
+    return all(
+        sum(by_role[role] for role in region.holds) + more + _RESERVE_BYTES <= region.size
+        for region in board.memory
+        if "data" in region.holds
+    )
 
 
 def _bytes_by_role(needs: Needs, board: Board) -> dict[Role, int]:

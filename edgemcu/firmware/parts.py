@@ -41,7 +41,7 @@ _STARTUP = {
         "project/startup/cortex_m.h": "src/cortex_m.h",
     },
     "esp-idf": esp_idf.TEMPLATES,
-    "hosted": {},
+    "hosted": {"project/startup/hosted.c": "src/system.c"},
 }
 _CLOCK = {
     "fixed": {},
@@ -76,11 +76,24 @@ _SKETCH = {
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
     "sketch/frame.h": "src/frame.h",
+    "sketch/inference.c": "src/inference.c",
+    "sketch/inference.h": "src/inference.h",
     "sketch/log.c": "src/log.c",
     "sketch/log.h": "src/log.h",
+    "sketch/mlperf.c": "src/mlperf.c",
+    "sketch/mlperf.h": "src/mlperf.h",
     "sketch/protocol.c": "src/protocol.c",
     "sketch/protocol.h": "include/protocol.h",
+    "sketch/selftest.c": "src/selftest.c",
+    "sketch/selftest.h": "src/selftest.h",
     "sketch/serial.h": "include/serial.h",
+    "sketch/system.h": "include/system.h",
+}
+# What ESP-IDF does in its own way.
+_OWN_BUILD = {
+    "project/main.c.jinja": "src/main.c",
+    "project/scripts/flags.py": "scripts/flags.py",
+    "project/platformio.ini.jinja": "platformio.ini",
 }
 # Where pictures come from that nobody sends.
 _SOURCE = {
@@ -97,12 +110,6 @@ _SOURCE = {
         "sketch/resize.c": "src/resize.c",
         "sketch/resize.h": "include/resize.h",
     },
-}
-# What ESP-IDF does in its own way.
-_OWN_BUILD = {
-    "project/main.c.jinja": "src/main.c",
-    "project/scripts/flags.py": "scripts/flags.py",
-    "project/platformio.ini.jinja": "platformio.ini",
 }
 _PLATFORM = {
     "project/platform/platform.json": "platform/platform.json",
@@ -147,10 +154,10 @@ def board_constants(board: Board) -> list[tuple[str, Constants]]:
         groups.append(("Interrupts of the chip", [("BOARD_INTERRUPTS", interrupts)]))
     if isinstance(board.startup, EspIdfStartup):
         groups.append(esp_idf.task_constants(board.startup))
+    elif board.clock is not None:
+        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
     if isinstance(board.serial, EspUart):
         groups.append(esp_idf.uart_constants(board.serial))
-    if board.clock is not None:
-        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
     if isinstance(board.clock, Stm32Clock):
         groups.append(stm32.clock_constants(board.clock))
     if isinstance(board.serial, (Stm32SerialLine, CmsdkUart)):
