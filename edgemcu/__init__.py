@@ -13,6 +13,7 @@ from edgemcu._version import __version__
 _PUBLIC = {
     "EdgemcuError": "edgemcu.errors",
     "build_firmware": "edgemcu.steps.build",
+    "classify_photos": "edgemcu.steps.classify",
     "describe_dataset": "edgemcu.steps.dataset",
     "diagnose": "edgemcu.steps.doctor",
     "generate_firmware": "edgemcu.steps.generate",
@@ -24,6 +25,7 @@ _PUBLIC = {
     "quantize_model": "edgemcu.steps.quantize",
     "run_firmware": "edgemcu.steps.run",
     "train_model": "edgemcu.steps.train",
+    "verify_firmware": "edgemcu.steps.verify",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

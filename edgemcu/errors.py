@@ -75,6 +75,10 @@ class DeviceError(EdgemcuError):
     """The firmware, or the emulator that it runs in, did not answer as it must."""
 
 
+class FlashError(DeviceError):
+    """The firmware could not be written to the board, or is not what runs there afterwards."""
+
+
 class ProtocolError(DeviceError):
     """Bytes arrived, but not those that the wire protocol allows."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from edgemcu.board_schema.values import Bytes
 from edgemcu.errors import ProjectError
 from edgemcu.preprocessing import Colour, Fit, Preprocessing
 from edgemcu.schema import Table, check, read_toml
@@ -18,6 +19,7 @@ PROJECT_FILE = "edgemcu.toml"
 
 Architecture = Literal["mobilenet_v1", "mobilenet_v2", "resnet8", "ds_cnn"]
 Runtime = Literal["compiled", "tflm"]
+Source = Literal["serial", "flash", "camera"]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$"
 
 
@@ -87,10 +89,21 @@ class QuantizationTable(Table):
 
 
 class FirmwareTable(Table):
-    """[firmware]"""
+    """[firmware]
+
+    Attributes:
+        kernels: a kernel set of the compiled runtime, or "auto" for the board's.
+        source: where the firmware's pictures come from, beside the serial line.
+        flash_photos: how many test photos the source "flash" compiles in.
+        model: a finished .tflite in place of the one that the project's own steps make.
+    """
 
     board: str = "stm32f405"
     runtime: Runtime = "compiled"
+    kernels: str = Field(default="auto", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    source: Source = "serial"
+    flash_photos: int = Field(default=8, ge=1, le=1000)
+    model: str | None = Field(default=None, min_length=1)
 
 
 class TflmTable(Table):
@@ -99,10 +112,46 @@ class TflmTable(Table):
     library: str | None = None
 
 
+class FlashTable(Table):
+    """[flash]: the board's port, and how it is written; what is not said is the board's default."""
+
+    port: str | None = Field(default=None, min_length=1, max_length=300)
+    protocol: str | None = Field(default=None, min_length=1, max_length=40)
+    baud: int | None = Field(default=None, ge=1200, le=10_000_000)
+    attempts: int = Field(default=3, ge=1, le=100)
+    timeout_s: float = Field(default=180.0, gt=0, le=3600)
+
+
 class RunTable(Table):
     """[run]: how many test photos are sent to the device."""
 
     images: int = Field(default=200, ge=1)
+
+
+class VerifyTable(Table):
+    """[verify]: what the firmware must keep to. A limit that is not set is not checked.
+
+    Attributes:
+        images: how many test photos are sent.
+        photos: a folder of class folders, in place of the test photos.
+        max_latency_ms, max_instructions: of the slowest inference.
+        min_accuracy: 0…1.
+        max_flash, max_ram: of the program.
+        max_arena, max_stack: in use on the device.
+        max_regression: by how much a figure may be worse than the baseline's: percent; of the
+            accuracy, percentage points.
+    """
+
+    images: int = Field(default=200, ge=1)
+    photos: str | None = Field(default=None, min_length=1)
+    max_latency_ms: float | None = Field(default=None, gt=0)
+    max_instructions: int | None = Field(default=None, gt=0)
+    min_accuracy: float | None = Field(default=None, ge=0, le=1)
+    max_flash: Bytes | None = None
+    max_ram: Bytes | None = None
+    max_arena: Bytes | None = None
+    max_stack: Bytes | None = None
+    max_regression: float | None = Field(default=None, ge=0, le=1000)
 
 
 class ProjectFile(Table):
@@ -116,7 +165,9 @@ class ProjectFile(Table):
     quantization: QuantizationTable = QuantizationTable()
     firmware: FirmwareTable = FirmwareTable()
     tflm: TflmTable = TflmTable()
+    flash: FlashTable = FlashTable()
     run: RunTable = RunTable()
+    verify: VerifyTable = VerifyTable()
 
     @model_validator(mode="after")
     def _grey_source(self) -> ProjectFile:

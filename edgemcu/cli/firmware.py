@@ -41,8 +41,14 @@ def _complete_board(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [board.name for board in list_boards() if board.name.startswith(incomplete)]
 
 
-def _firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime and --out, which all three verbs take."""
+def _complete_kernels(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.compiler.kernels import targets
+
+    return [name for name in ("auto", *sorted(targets())) if name.startswith(incomplete)]
+
+
+def firmware_options(function: F) -> F:
+    """--project, --model, --board, --runtime, --kernels, --source, --out and --force."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -59,6 +65,17 @@ def _firmware_options(function: F) -> F:
             "--runtime",
             type=click.Choice(["compiled", "tflm"]),
             help="[default: the project's, or compiled]",
+        ),
+        click.option(
+            "--source",
+            type=click.Choice(["serial", "flash", "camera"]),
+            help="Where the firmware's pictures come from. [default: the project's, or serial]",
+        ),
+        click.option(
+            "--kernels",
+            metavar="auto|portable|…",
+            shell_complete=_complete_kernels,
+            help="The compiled runtime's kernel set. [default: the project's, or the board's]",
         ),
         click.option(
             "--out",
@@ -78,7 +95,7 @@ def _firmware_options(function: F) -> F:
         "edgemcu generate --model any.tflite --board mps2-an500 --out firmware",
     )
 )
-@_firmware_options
+@firmware_options
 @verb(_show_project)
 def generate(project_path: Path, console: Any, **options: Any) -> Any:
     """Write a PlatformIO project for a board."""
@@ -96,7 +113,7 @@ def generate(project_path: Path, console: Any, **options: Any) -> Any:
         "edgemcu build --model any.tflite --board host --json",
     )
 )
-@_firmware_options
+@firmware_options
 @verb(_show_build)
 def build(project_path: Path, console: Any, **options: Any) -> Any:
     """Build a board's firmware with PlatformIO."""
@@ -116,7 +133,7 @@ def build(project_path: Path, console: Any, **options: Any) -> Any:
         "edgemcu run --model any.tflite --board stm32f405 --inputs inputs.npy --json",
     )
 )
-@_firmware_options
+@firmware_options
 @click.option(
     "--images", type=click.IntRange(1), help="How many test photos. [project: run.images]"
 )

@@ -8,12 +8,13 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import firmware, model, photos, system
+from edgemcu.cli import device, firmware, flash, model, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
     *("generate", "build", "run"),
+    *("flash", "verify", "classify"),
     *("boards", "doctor", "completion"),
 )
 
@@ -52,6 +53,9 @@ for command in (
     firmware.generate,
     firmware.build,
     firmware.run,
+    flash.flash,
+    device.verify,
+    device.classify,
     firmware.boards,
     system.doctor,
     system.completion,

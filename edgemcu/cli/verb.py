@@ -24,12 +24,12 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def verb(show: Callable[[Any], None]) -> Callable[[F], F]:
+def verb(show: Callable[[Any], None], *, exit_on_error: int = EXIT_ERROR) -> Callable[[F], F]:
     """Turn a function that returns a result into a verb.
 
     The function is called with `console` added. Its result must have `to_json()`; it is shown by
     `show`, or printed as one JSON document with --json. Errors of edgemcu become a message on
-    stderr (with --json also a document on stdout) and exit code 1.
+    stderr (with --json also a document on stdout) and the exit code `exit_on_error`.
     """
 
     def decorate(function: F) -> F:
@@ -42,7 +42,7 @@ def verb(show: Callable[[Any], None]) -> Callable[[F], F]:
             try:
                 result = function(*args, console=make_console(quiet=quiet), **options)
             except EdgemcuError as error:
-                _fail(error, as_json)
+                _fail(error, as_json, exit_on_error)
             except KeyboardInterrupt:
                 click.echo("\ninterrupted; finished steps are kept", err=True)
                 sys.exit(EXIT_INTERRUPTED)
@@ -58,7 +58,7 @@ def verb(show: Callable[[Any], None]) -> Callable[[F], F]:
     return decorate
 
 
-def _fail(error: EdgemcuError, as_json: bool) -> None:
+def _fail(error: EdgemcuError, as_json: bool, exit_code: int) -> None:
     if as_json:
         document = {
             "error": {
@@ -73,7 +73,7 @@ def _fail(error: EdgemcuError, as_json: bool) -> None:
     click.echo(click.style("error: ", fg="red", bold=True) + headline, err=True)
     if error.hint:
         click.echo(click.style("hint: ", fg="cyan") + error.hint, err=True)
-    sys.exit(EXIT_ERROR)
+    sys.exit(exit_code)
 
 
 project_option = click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,8 +106,8 @@ class _View:
         files: set[str] = set()
         for call in (call for layer in self.program.layers for call in layer.calls):
             kernel = call.kernel
-            own = (f"{kernel.name}.c", f"{kernel.name}.h", *kernel.headers)
-            files.update(f"{kernel.folder}/{file}" for file in own)
+            own = (f"{kernel.name}.c", f"{kernel.name}.h", *kernel.headers, *kernel.sources)
+            files.update(posixpath.normpath(f"{kernel.folder}/{file}") for file in own)
         return sorted(files)
 
     @property
@@ -217,8 +218,28 @@ class _View:
         facts = [f"{sources} -> {names.shape(tensors[layer.output].shape)}"]
         if layer.macs:
             facts.append(f"{layer.macs:,} MACs")
+        overlap = "; written over what it has read of its input" if self._overlaps(layer) else ""
         name = names.comment(tensors[layer.output].name)
-        return f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}"
+        return (
+            f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+            + "".join(f"\n * {note}" for note in layer.notes)
+        )
+
+    def _overlaps(self, layer: Layer) -> bool:
+        """Whether the output shares bytes of the arena with an input."""
+        tensors, storage, placements = (
+            self.graph.tensors,
+            self.program.storage,
+            self.program.placements,
+        )
+
+        def place(tensor: int) -> tuple[int, int]:
+            begin = placements[storage[tensor]].offset
+            return begin, begin + tensors[storage[tensor]].bytes
+
+        begin, end = place(layer.output)
+        inputs = {i for call in layer.calls for i in call.inputs if storage[i] in placements}
+        return any(first < end and begin < last for first, last in map(place, inputs))
 
 
 def _described(tensor: Tensor) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from edgemcu.compiler import kernels, planner
-from edgemcu.compiler.lowering import lower
 from edgemcu.compiler.operations import Operation
 from edgemcu.compiler.passes import Schedule, schedule
+from edgemcu.compiler.passes.network import Network, data_inputs
 from edgemcu.errors import UnsupportedModelError
-from edgemcu.graph.ir import Graph, Op, OpKind
-
-WEIGHTED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED})
+from edgemcu.graph.ir import Graph, Op
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Layer:
         op: as in the graph.
         output: the tensor that it writes.
         scratch: offset of its scratch memory in the arena, None if it needs none.
+        notes: what passes changed about it.
     """
 
     number: int
@@ -40,6 +40,7 @@ class Layer:
     output: int
     calls: tuple[Call, ...]
     scratch: int | None
+    notes: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -65,7 +66,7 @@ class Program:
     """All that the C text says.
 
     Attributes:
-        graph: what it was made from.
+        graph: what it was made from, as the passes left it.
         storage: for each tensor of the graph, the tensor whose memory it is.
         layers: in execution order.
         placements: of activations, by storage tensor.
@@ -81,34 +82,39 @@ class Program:
     plan: planner.Plan
 
 
-def build(graph: Graph, target: str) -> Program:
-    """Bind every operator to a kernel of `target` and plan the arena.
+def build(graph: Graph, target: str, passes: Collection[str]) -> Program:
+    """Run the passes, bind every operator to a kernel of `target` and plan the arena.
 
     Raises:
         UnsupportedModelError: an operator that this target cannot compute as the reference does.
     """
-    order = schedule(graph)
+    order = schedule(graph, passes)
+    network = Network(order.graph, order.steps)
     calls = []
     for step in order.steps:
-        operations = lower(graph, step.op, step.padding)
-        pieces = [(i,) for i in step.op.inputs] if len(operations) > 1 else [_data_inputs(step.op)]
+        operations = network.lower(step)
+        pieces = [(i,) for i in step.op.inputs] if len(operations) > 1 else [data_inputs(step.op)]
         calls.append(
             tuple(
                 _bind(operation, target, inputs)
                 for operation, inputs in zip(operations, pieces, strict=True)
             )
         )
-    memory = _Memory(graph, order, calls)
+    memory = _Memory(order, calls)
     layers = tuple(
-        Layer(number, step.op, step.op.outputs[0], calls[number - 1], memory.scratch[number])
+        Layer(
+            number,
+            step.op,
+            step.op.outputs[0],
+            calls[number - 1],
+            memory.scratch[number],
+            step.notes,
+        )
         for number, step in enumerate(order.steps, start=1)
     )
-    return Program(graph, order.storage, layers, memory.placements, memory.constants, memory.plan)
-
-
-def _data_inputs(op: Op) -> tuple[int, ...]:
-    """Inputs that a kernel reads at run time; weights and biases are in its constants."""
-    return op.inputs[:1] if op.kind in WEIGHTED else op.inputs
+    return Program(
+        order.graph, order.storage, layers, memory.placements, memory.constants, memory.plan
+    )
 
 
 def _bind(operation: Operation, target: str, inputs: tuple[int, ...]) -> Call:
@@ -117,14 +123,13 @@ def _bind(operation: Operation, target: str, inputs: tuple[int, ...]) -> Call:
 
 
 class _Memory:
-    """Lives of all activations, in-place decisions, and the arena plan for both."""
+    """Lives of all activations, which of them may overlap, and the arena plan for both."""
 
-    def __init__(self, graph: Graph, order: Schedule, calls: list[tuple[Call, ...]]) -> None:
-        self.graph = graph
+    def __init__(self, order: Schedule, calls: list[tuple[Call, ...]]) -> None:
+        self.graph = order.graph
         self.storage = order.storage
         self.lives = self._lives(order, calls)
-        owner = self._share(order, calls)
-        self._plan(owner, calls)
+        self._plan(self._slides(order, calls), calls)
 
     def _lives(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[int, tuple[int, int]]:
         """First and last layer of each activation; 0 is before the first, outputs live on."""
@@ -157,42 +162,44 @@ class _Memory:
         self.constants = tuple(constants)
         return lives
 
-    def _share(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[int, int]:
-        """The tensor whose memory each activation takes over, or itself."""
-        owner = {root: root for root in self.lives}
+    def _slides(self, order: Schedule, calls: list[tuple[Call, ...]]) -> dict[tuple[int, int], int]:
+        """Inputs that an output may slide over: their last reader is the layer that writes it."""
+        slides: dict[tuple[int, int], int] = {}
         for number, (step, layer) in enumerate(zip(order.steps, calls, strict=True), start=1):
             output = self.storage[step.op.outputs[0]]
-            if len(layer) > 1:
-                continue
-            for position in layer[0].binding.in_place:
-                source = self.storage[layer[0].inputs[position]]
+            # Of several calls, only the first has read its input before another one writes.
+            first, *others = layer
+            later = {self.storage[i] for call in others for i in call.inputs}
+            for source in {self.storage[i] for i in first.inputs} - later:
+                distances = [
+                    first.binding.overlap.get(position)
+                    for position, tensor in enumerate(first.inputs)
+                    if self.storage[tensor] == source
+                ]
                 if source in self.lives and self.lives[source][1] == number:
-                    owner[output] = owner[source]
-                    break
-        return owner
+                    known = [distance for distance in distances if distance is not None]
+                    if len(known) == len(distances):
+                        slides[source, output] = max(known)
+        return slides
 
-    def _plan(self, owner: dict[int, int], calls: list[tuple[Call, ...]]) -> None:
-        groups: dict[int, list[int]] = {}
-        for root in self.lives:
-            groups.setdefault(owner[root], []).append(root)
+    def _plan(self, slides: dict[tuple[int, int], int], calls: list[tuple[Call, ...]]) -> None:
+        roots = list(self.lives)
+        index = {root: i for i, root in enumerate(roots)}
         blocks = [
-            planner.Block(
-                max(self.graph.tensors[root].bytes for root in group),
-                min(self.lives[root][0] for root in group),
-                max(self.lives[root][1] for root in group),
-            )
-            for group in groups.values()
+            planner.Block(self.graph.tensors[root].bytes, *self.lives[root]) for root in roots
         ]
         scratch: list[tuple[int, planner.Block]] = []
         for number, layer in enumerate(calls, start=1):
             size = max(call.binding.scratch_bytes for call in layer)
             if size:
                 scratch.append((number, planner.Block(size, number, number)))
-        self.plan = planner.plan([*blocks, *(block for _, block in scratch)])
-
-        offsets = dict(zip(groups, self.plan.offsets, strict=False))
+        self.plan = planner.plan(
+            [*blocks, *(block for _, block in scratch)],
+            {(index[a], index[b]): distance for (a, b), distance in slides.items()},
+        )
         self.placements = {
-            root: Placement(root, offsets[owner[root]], *life) for root, life in self.lives.items()
+            root: Placement(root, offset, *self.lives[root])
+            for root, offset in zip(roots, self.plan.offsets, strict=False)
         }
         self.scratch: dict[int, int | None] = dict.fromkeys(range(1, len(calls) + 1))
         self.scratch.update(

@@ -66,6 +66,17 @@ class LabelledImages:
             tuple(self.ids[row] for row in rows),
         )
 
+    def evenly(self, count: int) -> LabelledImages:
+        """`count` of them (or all), as evenly over the classes as they allow, always the same."""
+        random = np.random.default_rng(0)
+        shuffled = random.permutation(len(self))
+        rank = np.zeros(len(self), np.int64)
+        for label in range(len(self.classes)):
+            members = shuffled[self.labels[shuffled] == label]
+            rank[members] = np.arange(len(members))
+        # Round after round, one photo of each class.
+        return self.take(np.lexsort((self.labels, rank))[:count])
+
 
 @dataclass(frozen=True)
 class Skipped:

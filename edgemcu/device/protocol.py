@@ -235,6 +235,7 @@ class Identity:
         max_payload: bytes of the largest payload that the device accepts.
         window: bytes that may be sent behind a frame that is not answered yet.
         messages: the types of request that it answers.
+        image: digest of the sources that it was built from; "" of firmware that has none.
     """
 
     protocol: int
@@ -253,6 +254,7 @@ class Identity:
     max_payload: int
     window: int
     messages: str = MESSAGES_BEFORE
+    image: str = ""
     clock_hz: int = 0
     stack_bytes: int = 0
     keeps_input: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -14,6 +15,9 @@ from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.device.protocol import LOG, Identity, Kind, LogLevel
 from edgemcu.device.session import DeviceSession
 
+# Below this many inferences another emulator costs more to start than it saves.
+_INFERENCES_PER_WORKER = 8
+
 
 @dataclass(frozen=True)
 class DeviceOutputs:
@@ -22,12 +26,68 @@ class DeviceOutputs:
     Attributes:
         outputs: uint8, (N, output bytes): the output tensors, back to back.
         instructions: of each inference; None where the counter does not follow instructions.
+        seconds: of each inference by the device's own clock; None where it has none, and where
+            that clock follows instructions.
         identity: what the firmware said about itself.
+        restarts: resets of the device on the way.
+        damaged: lines that arrived damaged, and were asked for again.
     """
 
     outputs: NDArray[np.uint8]
     instructions: tuple[int, ...] | None
+    seconds: tuple[float, ...] | None
     identity: Identity
+    restarts: int = 0
+    damaged: int = 0
+
+
+def infer_rows(
+    session: DeviceSession,
+    inputs: NDArray[np.uint8],
+    kind: Kind,
+    *,
+    advance: Callable[[], object] = lambda: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> DeviceOutputs:
+    """Run every row of `inputs` in a session that stays open.
+
+    Args:
+        inputs: uint8, (N, input bytes), N at least 1.
+        kind: what the rows are.
+        advance: called after each row.
+        stopped: asked before each row; when it says so, the rest stays zero.
+
+    Raises:
+        DeviceError: the device faulted, hung or gave up.
+    """
+    identity = session.identity
+    restarts, damaged = session.restarts, session.damaged
+    outputs = np.zeros((len(inputs), identity.output_bytes), np.uint8)
+    instructions: list[int] = []
+    seconds: list[float] = []
+    for index, row in enumerate(inputs):
+        if stopped():
+            break
+        result = session.infer(row.tobytes(), kind)
+        outputs[index] = np.frombuffer(result.outputs, np.uint8)
+        if result.instructions is not None:
+            instructions.append(result.instructions)
+        if result.seconds is not None:
+            seconds.append(result.seconds)
+        advance()
+    return DeviceOutputs(
+        outputs,
+        tuple(instructions) or None,
+        tuple(seconds) or None,
+        identity,
+        session.restarts - restarts,
+        session.damaged - damaged,
+    )
+
+
+def worth_workers(inferences: int) -> int:
+    """How many emulators are worth starting for so many inferences."""
+    return min(os.cpu_count() or 1, max(1, inferences // _INFERENCES_PER_WORKER))
 
 
 def stream(
@@ -70,7 +130,10 @@ def stream(
     return DeviceOutputs(
         np.concatenate([part.outputs for part in parts]),
         tuple(count for part in parts for count in part.instructions or ()) or None,
+        tuple(time for part in parts for time in part.seconds or ()) or None,
         parts[0].identity,
+        sum(part.restarts for part in parts),
+        sum(part.damaged for part in parts),
     )
 
 
@@ -82,19 +145,11 @@ def _share(
     bar: ProgressBar,
     lock: threading.Lock,
 ) -> DeviceOutputs:
+    def advance() -> None:
+        with lock:
+            bar.advance()
+
     with connect() as session:
-        identity = session.identity
-        if LOG in identity.messages:
+        if LOG in session.identity.messages:
             session.log_level(LogLevel.OFF)  # nobody reads it, and each line takes time
-        outputs = np.zeros((len(inputs), identity.output_bytes), np.uint8)
-        instructions: list[int] = []
-        for index, row in enumerate(inputs):
-            if stop.is_set():
-                break
-            result = session.infer(row.tobytes(), kind)
-            outputs[index] = np.frombuffer(result.outputs, np.uint8)
-            if result.instructions is not None:
-                instructions.append(result.instructions)
-            with lock:
-                bar.advance()
-        return DeviceOutputs(outputs, tuple(instructions) or None, identity)
+        return infer_rows(session, inputs, kind, advance=advance, stopped=stop.is_set)

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgemcu._version import __version__
-from edgemcu.board_schema import Board
+from edgemcu.artefacts import sha256_json
+from edgemcu.board_schema import Board, CortexMStartup, Stm32Clock
+from edgemcu.firmware import esp_idf, stm32
 from edgemcu.firmware.fit import Needs, has_room
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
+from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
+from edgemcu.platformio.manifest import board_manifest
+from edgemcu.preprocessing import Preprocessing
+from edgemcu.project import Source
+
+IMAGE_HEADER = "include/edgemcu_image.h"
+_NOT_COMPILED = (IMAGE_HEADER, "README.md", ".gitignore")
 
 _CONTENTS = (
+    ("components/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("lib/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
     ("src/main.c", "set-up and main loop"),
     ("src/protocol.c", "the serial protocol, with `frame.c` below it"),
+    ("src/source.c", "where pictures come from that no host sends"),
+    ("src/resize.c", "a frame's colours, part and size become those of the model's picture"),
+    ("src/photos.c", "test photos in flash"),
     ("src/inference.c", "the input as it arrives, and the runs of the model"),
     ("src/log.c", "what is written about each inference"),
     ("src/mlperf.c", "the commands of the MLPerf Tiny benchmark"),
     ("src/selftest.c", "what the firmware can check by itself"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
+    ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
+    ("src/fault.c", "faults in a form that `edgemcu` knows"),
     ("src/clock.c", "the clock tree"),
     ("src/serial.c", "the serial line"),
     ("src/counter.c", "the counter that inferences are timed with"),
     ("include/board.h", "registers and settings of this board"),
     ("linker/", "the memory map"),
+    ("sdkconfig.defaults", "what differs from ESP-IDF's own settings"),
+    ("partitions.csv", "what the flash is divided into"),
     ("boards/", "the board, for PlatformIO"),
     ("platform/", "the PlatformIO platform that builds it"),
     ("scripts/flags.py", "compiler and linker flags that platformio.ini cannot say"),
 )
+_IGNORED_BY_IDF = "managed_components/\ndependencies.lock\nsdkconfig.*\n!sdkconfig.defaults\n"
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,9 @@ class AppFacts:
         classes: names of the model's outputs, if it has any.
         score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30; of
             the first output, scale 0 if that is not int8.
+        source: where pictures come from beside the serial line.
+        photos: for the source "flash".
+        picture: what the model takes, for the source "camera".
         input_bytes: of all input tensors.
         pattern_outputs_crc32: of the reference's outputs for `self_test_pattern`, if known.
         mlperf_model: what the MLPerf Tiny benchmark calls the model, or its own name.
@@ -66,27 +87,52 @@ class AppFacts:
     classes: tuple[str, ...] = ()
     score_zero_point: int = 0
     score_scale_q30: int = 0
+    source: Source = "serial"
+    photos: FlashPhotos | None = None
+    picture: Preprocessing | None = None
     input_bytes: int = 0
     pattern_outputs_crc32: int | None = None
     mlperf_model: str = "unknown"
     mlperf_flip: bool = False
 
+    @property
+    def source_pause_ms(self) -> int:
+        return PAUSE_MS[self.source]
 
-def assemble(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, str]:
+
+def assemble(
+    board: Board, runtime: RuntimeSources, app: AppFacts, *, arena_in_psram: bool = False
+) -> dict[str, str]:
     """Every file of the project: path → text, the same for the same arguments."""
     context = _context(board, runtime, app)
-    files = {path: render(name, context) for path, name in templates(board).items()}
-    files.update(runtime.files)
-    if board.platformio.board is not None:
-        files[f"boards/{board.name}.json"] = _board_json(board)
+    chosen = templates(board, app.source)
+    model_files = runtime.files
+    if esp_idf.is_esp_idf(board):
+        context |= esp_idf.context(board, chosen, arena_in_psram=arena_in_psram)
+        model_files = esp_idf.component_files(runtime, context, arena_in_psram=arena_in_psram)
+    files = {path: render(name, context) for path, name in chosen.items()}
+    files.update(model_files)
+    if board.platformio.board is not None and board.platformio.board.id is None:
+        files[f"boards/{board.name}.json"] = board_manifest(board)
     context["contents"] = [
         (path, text)
         for path, text in _CONTENTS
         if any(name == path or (path[-1] == "/" and name.startswith(path)) for name in files)
     ]
+    context["image"] = image_digest(files)
+    files[IMAGE_HEADER] = render("project/edgemcu_image.h.jinja", context)
     files["README.md"] = render("project/README.md.jinja", context)
-    files[".gitignore"] = ".pio/\n"
+    files[".gitignore"] = ".pio/\n" + (_IGNORED_BY_IDF if esp_idf.is_esp_idf(board) else "")
     return dict(sorted(files.items()))
+
+
+def image_digest(files: Mapping[str, str]) -> str:
+    """What a firmware made from these files calls itself: 16 hex digits of their SHA-256.
+
+    Everything that the compiler reads counts; only the header that holds the digest cannot.
+    """
+    made_of = {name: text for name, text in files.items() if name not in _NOT_COMPILED}
+    return sha256_json(made_of)[:16]
 
 
 def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, Any]:
@@ -107,7 +153,9 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "machine_flags": board.core.flags,
         "link_flags": runtime.link_flags,
     }
-    if not board.hosted:
+    if isinstance(board.clock, Stm32Clock):
+        context |= stm32.clock_context(board.clock)
+    if isinstance(board.startup, CortexMStartup):
         names = {role: board.region(role).name.upper() for role in ("code", "model", "data")}
         names |= {role: board.region(role).name.upper() for role in ("arena", "stack")}
         context |= names
@@ -119,25 +167,3 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         )
         context["link_flags"] = ("-nostartfiles", "-Wl,--gc-sections", *runtime.link_flags)
     return context
-
-
-def _board_json(board: Board) -> str:
-    facts = board.platformio.board
-    assert facts is not None
-    cpu = next((f[6:] for f in board.core.flags if f.startswith("-mcpu=")), board.core.name)
-    upload: dict[str, Any] = {
-        "maximum_ram_size": board.ram_bytes,
-        "maximum_size": board.flash_bytes,
-    }
-    if facts.upload:
-        upload |= {"protocol": facts.upload[0], "protocols": sorted(facts.upload)}
-    manifest: dict[str, Any] = {
-        "name": board.title,
-        "vendor": facts.vendor,
-        "url": facts.url,
-        "build": {"cpu": cpu, "f_cpu": f"{board.clock_hz}L", "mcu": board.mcu},
-        "upload": upload,
-    }
-    if facts.debug:
-        manifest["debug"] = dict(sorted(facts.debug.items()))
-    return json.dumps(manifest, indent=2) + "\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _SIMPLE = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "?": "\\?"}
+_BYTES = tuple(f"0x{byte:02x}," for byte in range(256))
+_BYTES_PER_LINE = 12
 _NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -24,6 +26,13 @@ def c_string(text: str) -> str:
         else:
             out.append(f"\\{byte:03o}")
     return f'"{"".join(out)}"'
+
+
+def c_bytes(data: bytes, indent: str = "    ") -> str:
+    """The inside of a C array of bytes, `_BYTES_PER_LINE` a line."""
+    step = _BYTES_PER_LINE
+    lines = (data[start : start + step] for start in range(0, len(data), step))
+    return "\n".join(indent + " ".join(map(_BYTES.__getitem__, line)) for line in lines)
 
 
 def comment_line(text: str, limit: int = 200) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgemcu.board_schema import Board, CortexMStartup
+from edgemcu.board_schema import Board, EspIdfStartup
+from edgemcu.firmware.fit import IDF_CODE_BYTES, IDF_DATA_BYTES
 from edgemcu.firmware.runtime import LIBRARY, RuntimeSources
 from edgemcu.graph.ir import Op
 
@@ -25,7 +26,10 @@ TFLM_OPERATOR = 5_000
 def estimate_memory(
     sources: RuntimeSources, ops: Iterable[Op], board: Board
 ) -> tuple[int | None, int | None]:
-    """(flash, RAM) in bytes, both None for a board whose firmware is a process."""
+    """(flash, internal RAM) in bytes, both None for a board whose firmware is a process.
+
+    Activations that do not fit into internal RAM lie in PSRAM, where a board has that.
+    """
     if board.hosted:
         return None, None
     ops = tuple(ops)
@@ -36,5 +40,10 @@ def estimate_memory(
         code = COMPILED_KERNEL * kernels + COMPILED_LAYER * len(ops)
     else:
         code = TFLM_CORE + TFLM_OPERATOR * len({op.kind for op in ops})
-    stack = board.startup.stack if isinstance(board.startup, CortexMStartup) else 0
-    return SKETCH_CODE + code + sources.weights_bytes, SKETCH_DATA + stack + sources.arena_bytes
+    ram = SKETCH_DATA + board.stack_bytes
+    if isinstance(board.startup, EspIdfStartup):
+        code += IDF_CODE_BYTES
+        ram += IDF_DATA_BYTES
+    if board.psram is None or ram + sources.arena_bytes <= board.region("arena").size:
+        ram += sources.arena_bytes
+    return SKETCH_CODE + code + sources.weights_bytes, ram

@@ -7,14 +7,21 @@ word is the linker's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from edgemcu.board_schema import Board, CortexMStartup, Memory, Role
+from edgemcu.board_schema import Board, EspIdfStartup, Role
 from edgemcu.errors import DoesNotFitError
 
 # Start-up, drivers and protocol at -O2 on a Cortex-M4: 7.6 KiB of code, 5.2 KiB of variables.
 SKETCH_CODE_BYTES = 6 * 1024
 SKETCH_DATA_BYTES = 5 * 1024
+# ESP-IDF's own: the example in its documentation of `idf.py size` takes 170 KB of flash and 63 KB
+# of RAM, with what is copied from one to the other counted in both.
+IDF_CODE_BYTES = 160_000
+IDF_DATA_BYTES = 60_000
+
+ArenaMemory = Literal["internal", "psram"]
 
 # Of a runtime's own variables nobody knows exactly before the linker.
 _RESERVE_BYTES = 8 * 1024
@@ -43,8 +50,8 @@ class Needs:
     code: int = 0
 
 
-def check_fit(needs: Needs, board: Board, others: Iterable[Board] = ()) -> None:
-    """Refuse a model that cannot fit.
+def check_fit(needs: Needs, board: Board, others: Iterable[Board] = ()) -> ArenaMemory:
+    """Where the activations go: "psram" only if they fit nowhere else.
 
     Args:
         others: boards that may be proposed instead.
@@ -53,18 +60,41 @@ def check_fit(needs: Needs, board: Board, others: Iterable[Board] = ()) -> None:
         DoesNotFitError: with each memory that is too small, by how much, and what would fit.
     """
     if not (problems := _problems(needs, board)):
-        return
-    fitting = [other.name for other in others if other != board and not _problems(needs, other)]
+        return "internal"
+    if not (problems_with_psram := _problems_with_psram(needs, board)):
+        return "psram"
+    if board.psram is not None:
+        problems = problems_with_psram
+    fitting = [other.name for other in others if other != board and fits(needs, other)]
     if fitting:
         hint = f"it would fit on: {', '.join(fitting)}"
     else:
         hint = "use a smaller input, a smaller width, or fewer layers"
-    room = _room(needs, board)
+    psram = board.psram.size if board.psram else 0
+    arena, weights = max(room(needs, board, "arena"), psram), room(needs, board, "model")
     raise DoesNotFitError(
         "the model is too large: " + "; ".join(problems),
         where=board.name,
-        hint=f"{hint}; {board.name} takes about {room}",
+        hint=f"{hint}; {board.name} takes about {arena} bytes of activations and "
+        f"{weights} bytes of weights",
     )
+
+
+def fits(needs: Needs, board: Board) -> bool:
+    return not _problems(needs, board) or not _problems_with_psram(needs, board)
+
+
+def _problems_with_psram(needs: Needs, board: Board) -> list[str]:
+    """What does not fit with the activations in PSRAM; where there is none, nothing does."""
+    if board.psram is None:
+        return ["there is no PSRAM"]
+    problems = _problems(replace(needs, arena=0), board)
+    if needs.arena > board.psram.size:
+        problems.append(
+            f"psram needs at least {needs.arena} bytes ({_WHAT['arena']}), "
+            f"{board.name} has {board.psram.size}"
+        )
+    return problems
 
 
 def has_room(needs: Needs, board: Board, more: int) -> bool:
@@ -81,13 +111,13 @@ def has_room(needs: Needs, board: Board, more: int) -> bool:
 
 
 def _bytes_by_role(needs: Needs, board: Board) -> dict[Role, int]:
-    stack = board.startup.stack if isinstance(board.startup, CortexMStartup) else 0
+    idf = isinstance(board.startup, EspIdfStartup)
     return {
-        "code": SKETCH_CODE_BYTES + needs.code,
+        "code": SKETCH_CODE_BYTES + needs.code + IDF_CODE_BYTES * idf,
         "model": needs.weights,
-        "data": SKETCH_DATA_BYTES,
+        "data": SKETCH_DATA_BYTES + IDF_DATA_BYTES * idf,
         "arena": needs.arena,
-        "stack": stack,
+        "stack": board.stack_bytes,
     }
 
 
@@ -105,14 +135,12 @@ def _problems(needs: Needs, board: Board) -> list[str]:
     return problems
 
 
-def _room(needs: Needs, board: Board) -> str:
-    """The largest activations and weights that the board would take."""
+def room(needs: Needs, board: Board, role: Role) -> int:
+    """Bytes that are left for `role` where it lies, beside whatever else lies there.
 
-    def left(region: Memory, role: Role) -> int:
-        others = (size for name, size in by_role.items() if name in region.holds and name != role)
-        return max(0, region.size - sum(others))
-
-    by_role = _bytes_by_role(needs, board)
-    arena = left(board.region("arena"), "arena")
-    weights = left(board.region("model"), "model")
-    return f"{arena} bytes of activations and {weights} bytes of weights"
+    Activations may take the whole PSRAM where there is one. Only for boards that are not hosted.
+    """
+    region, by_role = board.region(role), _bytes_by_role(needs, board)
+    others = sum(size for name, size in by_role.items() if name in region.holds and name != role)
+    psram = board.psram.size if role == "arena" and board.psram else 0
+    return max(psram, region.size - others)

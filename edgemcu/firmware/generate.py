@@ -10,15 +10,17 @@ from typing import Any
 
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.board_schema import Board
-from edgemcu.firmware.assemble import AppFacts, assemble
-from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.assemble import AppFacts, assemble, image_digest
+from edgemcu.firmware.fit import ArenaMemory, Needs, check_fit
 from edgemcu.firmware.folder import write_project
-from edgemcu.firmware.runtime import ModelSource, runtime_sources
+from edgemcu.firmware.pictures import Pictures, check_source, flash_photos
+from edgemcu.firmware.runtime import AUTO, ModelSource, runtime_sources
 from edgemcu.graph.ir import DType, Graph, Tensor
 from edgemcu.preprocessing import Preprocessing, input_table
 from edgemcu.tflite import ModelMetadata, parse_model, read_metadata
 from edgemcu.tflite.reader import read_bytes
 
+SERIAL = Pictures()
 # The MLPerf Tiny benchmark's models, by the shapes of input and output.
 _MLPERF_MODELS: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
     ((1, 32, 32, 3), (1, 10)): "ic01",
@@ -36,23 +38,31 @@ class GeneratedProject:
     Attributes:
         path: its folder.
         board, runtime, kernels: what it is for, and what computes the model.
+        source: where its pictures come from: "serial", "flash" or "camera".
+        photos: how many test photos lie in flash.
         model_digest: SHA-256 of the .tflite, hex.
         model_bytes: the .tflite's size.
         arena_bytes: RAM for activations.
+        arena_memory: where that is, "internal" or "psram".
         weights_bytes: constants in flash.
         files: all that was generated, relative to `path`.
+        image: what the firmware calls itself: changes with all that it is made of.
         changed: how many files were written or removed this time.
     """
 
     path: Path
     board: str
     runtime: str
+    source: str
+    photos: int
     kernels: str
     model_digest: str
     model_bytes: int
     arena_bytes: int
+    arena_memory: ArenaMemory
     weights_bytes: int
     files: tuple[str, ...]
+    image: str
     changed: int
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +78,8 @@ def generate_project(
     *,
     title: str | None = None,
     library: str | None = None,
+    pictures: Pictures = SERIAL,
+    kernels: str = AUTO,
     others: Sequence[Board] = (),
     known_answer: Callable[[], int | None] = lambda: None,
     force: bool = False,
@@ -80,6 +92,8 @@ def generate_project(
         out: the project's folder.
         title: what people call it; by default the model file's name.
         library: where TensorFlow Lite Micro comes from, when not from its usual place.
+        pictures: where the firmware's pictures come from beside the serial line.
+        kernels: the compiled runtime's kernel set; "auto" is the one that the board names.
         others: boards that may be proposed when the model does not fit this one.
         known_answer: gives the CRC-32 of the right outputs for the self-test's input, if known.
         force: overwrite files that were edited by hand.
@@ -88,27 +102,41 @@ def generate_project(
         ModelError: the file is damaged, or edgemcu's metadata in it is.
         UnsupportedModelError: a valid model that edgemcu cannot run.
         DoesNotFitError: the model cannot fit the board.
+        BoardError: the board lacks what `pictures` needs.
         ProjectError: `out` holds something else, or was edited by hand.
     """
     data = read_bytes(model)
     source = ModelSource(parse_model(data, str(model)), data, sha256_bytes(data))
     metadata = read_metadata(source.graph, str(model))
-    sources = runtime_sources(runtime, source, board, library)
-    check_fit(Needs(arena=sources.arena_bytes, weights=sources.weights_bytes), board, others)
+    sources = runtime_sources(runtime, source, board, library, kernels)
+    needs = Needs(arena=sources.arena_bytes, weights=sources.weights_bytes)
+    memory = check_fit(needs, board, others)
+    check_source(pictures.source, board, metadata, str(model))
     app = app_facts(source, metadata, model.name, title or model.stem)
     app = replace(app, pattern_outputs_crc32=known_answer())
-    files = assemble(board, sources, app)
+    if pictures.source == "flash":
+        assert metadata is not None
+        photos = flash_photos(pictures, metadata, board, needs)
+        app = replace(app, source="flash", photos=photos)
+    elif pictures.source == "camera":
+        assert metadata is not None
+        app = replace(app, source="camera", picture=metadata.preprocessing)
+    files = assemble(board, sources, app, arena_in_psram=memory == "psram")
     changed = write_project(out, files, force=force)
     return GeneratedProject(
         path=out,
         board=board.name,
         runtime=runtime,
+        source=pictures.source,
+        photos=len(app.photos.labels) if app.photos else 0,
         kernels=sources.kernels,
         model_digest=source.digest,
         model_bytes=len(data),
         arena_bytes=sources.arena_bytes,
+        arena_memory=memory,
         weights_bytes=sources.weights_bytes,
         files=tuple(files),
+        image=image_digest(files),
         changed=changed,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 
 from edgemcu._version import __version__
 from edgemcu.board_schema import Board
@@ -42,6 +41,7 @@ class RuntimeSources:
         cplusplus: whether static constructors must be run.
         build_flags: for every source of the project.
         lib_deps: `lib_deps` of platformio.ini.
+        components: (name, version) of ESP-IDF components, for Espressif's component manager.
         libraries: linked in addition, such as "stdc++".
         link_flags: for the linker.
     """
@@ -54,37 +54,38 @@ class RuntimeSources:
     cplusplus: bool = False
     build_flags: tuple[str, ...] = ()
     lib_deps: tuple[str, ...] = ()
+    components: tuple[tuple[str, str], ...] = ()
     libraries: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
 
 
-# Each is called as f(model: ModelSource, board: Board, library: str | None) -> RuntimeSources;
-# `library` says where an interpreter's sources come from, None for the usual place.
-_RUNTIMES = {
-    "compiled": ("edgemcu.firmware.runtime", "compiled_sources"),
-    "tflm": ("edgemcu.firmware.tflm", "tflm_sources"),
-}
+AUTO = "auto"
 
 
 def runtime_sources(
-    runtime: str, model: ModelSource, board: Board, library: str | None
+    runtime: str, model: ModelSource, board: Board, library: str | None, kernels: str = AUTO
 ) -> RuntimeSources:
     """The sources of `model` for a runtime.
 
+    Args:
+        runtime: "compiled" or "tflm".
+        library: where an interpreter's sources come from, None for the usual place.
+        kernels: the compiled runtime's kernel set, AUTO for the one that the board names.
+
     Raises:
-        UnsupportedModelError: the runtime cannot compute it.
+        UnsupportedModelError: the runtime cannot compute it, or there is no such kernel set.
     """
-    module, function = _RUNTIMES[runtime]
-    sources = getattr(import_module(module), function)(model, board, library)
-    assert isinstance(sources, RuntimeSources)
-    return sources
+    if runtime == "compiled":
+        return compiled_sources(model, board.kernels.compiled if kernels == AUTO else kernels)
+    from edgemcu.firmware.tflm import tflm_sources
+
+    return tflm_sources(model, board, library)
 
 
-def compiled_sources(model: ModelSource, board: Board, library: str | None) -> RuntimeSources:
+def compiled_sources(model: ModelSource, target: str) -> RuntimeSources:
     """The compiled runtime: C that needs nothing but a C compiler."""
     from edgemcu.compiler import compile_model
 
-    target = "portable"
     compiled = compile_model(model.graph, target=target, model_digest=model.digest)
     files = {f"{LIBRARY}/{name}": text for name, text in compiled.files.items()}
     files[f"{LIBRARY}/library.json"] = library_json()

@@ -25,7 +25,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for filter_ in (escape.c_string, escape.c_comment, escape.ini_comment, escape.markdown):
+    filters = (escape.c_string, escape.c_comment, escape.c_bytes)
+    for filter_ in (*filters, escape.ini_comment, escape.markdown):
         made.filters[filter_.__name__] = filter_
     return made
 

@@ -14,6 +14,7 @@ from edgemcu._version import __version__
 from edgemcu.board_schema import Board
 from edgemcu.errors import ToolMissingError
 from edgemcu.firmware.cmsis_nn import extension
+from edgemcu.firmware.escape import c_bytes
 from edgemcu.firmware.runtime import LIBRARY, ModelSource, RuntimeSources, library_json
 from edgemcu.firmware.templates import render
 from edgemcu.firmware.tflm_arena import ArenaEstimate, compute_arena
@@ -27,7 +28,6 @@ from edgemcu.tflite.file import ModelFile, open_model
 DEFAULT_LIBRARY = (
     "https://github.com/trylaarsdam/pio-tflite-lib.git#a887b00541e4817abbaa0cebf0b167379f896e50"
 )
-BYTES_PER_LINE = 12
 
 _BUILD_FLAGS = (
     "-std=c++17",
@@ -38,7 +38,6 @@ _BUILD_FLAGS = (
 )
 # The second as in TFLM's own makefile: with MVE, sums of weights are made once.
 _CMSIS_NN_FLAGS = ("-DCMSIS_NN", "-DKERNELS_OPTIMIZED_FOR_SPEED")
-_BYTES = tuple(f"0x{byte:02x}," for byte in range(256))
 _LOCAL = ("symlink://", "file://")
 _HINT = (
     'name one in edgemcu.toml, [tflm] library = "…": a folder that is a PlatformIO library, '
@@ -96,7 +95,6 @@ def tflm_files(
         "inputs": [_described(model.graph.tensors[index]) for index in model.graph.inputs],
         "outputs": [_described(model.graph.tensors[index]) for index in model.graph.outputs],
         "data": model.data,
-        "data_text": c_bytes(model.data),
         "digest_bytes": c_bytes(bytes.fromhex(model.digest), indent="        "),
     }
     names = ("edgemcu_model.h", "edgemcu_tflm.cpp", "model_data.c", "model_data.h")
@@ -154,12 +152,6 @@ def check_library(library: str | None) -> None:
         raise ToolMissingError(
             "TensorFlow Lite Micro is not in this folder", where=str(folder), hint=_HINT
         )
-
-
-def c_bytes(data: bytes, indent: str = "    ") -> str:
-    """The inside of a C array, `BYTES_PER_LINE` bytes a line."""
-    lines = (data[i : i + BYTES_PER_LINE] for i in range(0, len(data), BYTES_PER_LINE))
-    return "\n".join(indent + " ".join(map(_BYTES.__getitem__, line)) for line in lines)
 
 
 def _local_folder(library: str | None) -> Path | None:

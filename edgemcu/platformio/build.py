@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import re
-import signal
-import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +21,10 @@ from edgemcu.errors import BuildError, DoesNotFitError, EdgemcuError, ToolMissin
 from edgemcu.platformio.core import CoreFolder, core_folder, missing_compiler
 from edgemcu.platformio.dependencies import require_libraries
 from edgemcu.platformio.elf import memory_use
+from edgemcu.platformio.process import python_module, run_program
 from edgemcu.platformio.record import inputs_digest, recall, remember
 
 BUILD_TIMEOUT_S = 900.0
-STOP_TIMEOUT_S = 5.0
 SHOWN_LINES = 24
 
 _STEP = re.compile(r"^(Compiling|Archiving|Linking) ")
@@ -122,11 +119,15 @@ def build_project(
             if not skipped:
                 require_libraries(project, environment)
                 with console.progress(f"building for {board.name}", unit="files") as bar:
-                    command = ["run", "-d", str(project), "-e", environment]
-                    output, code = _run_platformio(command, core, bar, timeout_s)
-                write_text(log, output)
-                if code != 0:
-                    raise explain_failure(output, code, log, board, timeout_s)
+                    done = run_program(
+                        python_module("platformio", "run", "-d", str(project), "-e", environment),
+                        timeout_s=timeout_s,
+                        environment=platformio_environment(core),
+                        on_line=partial(_advance, bar),
+                    )
+                write_text(log, done.output)
+                if done.code != 0:
+                    raise explain_failure(done.output, done.code, log, board, timeout_s)
                 if not elf.is_file():
                     raise BuildError(
                         f"PlatformIO built no {board.platformio.program}",
@@ -167,52 +168,9 @@ def platformio_environment(core: CoreFolder) -> dict[str, str]:
     }
 
 
-def _run_platformio(
-    arguments: list[str], core: CoreFolder, bar: ProgressBar, timeout_s: float
-) -> tuple[str, int]:
-    """Run PlatformIO; its output and exit status, -1 after a time-out. Leaves no process behind."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "platformio", *arguments],
-        env=platformio_environment(core),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    timed_out = threading.Event()
-
-    def stop() -> None:
-        timed_out.set()
-        _end_group(process)
-
-    watchdog = threading.Timer(timeout_s, stop)
-    watchdog.start()
-    lines = []
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            if _STEP.match(line):
-                bar.advance(1, Path(line.split()[-1]).name)
-        code = process.wait()
-    finally:
-        watchdog.cancel()
-        if process.poll() is None:
-            _end_group(process)
-    return "".join(lines), -1 if timed_out.is_set() else code
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """End PlatformIO and the compilers that it started, politely first."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_TIMEOUT_S)
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _advance(bar: ProgressBar, line: str) -> None:
+    if _STEP.match(line):
+        bar.advance(1, Path(line.split()[-1]).name)
 
 
 def explain_failure(

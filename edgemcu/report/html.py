@@ -33,6 +33,11 @@ class Meter:
 
 def render_html(report: RunReport) -> str:
     """Draw `report` as a self-contained page; everything that came from outside is escaped."""
+    return render_page("page.html.jinja", r=report, **_pictures(report), **_tables(report))
+
+
+def render_page(template: str, **content: Any) -> str:
+    """Fill in a template of this folder; what is not Markup is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -47,14 +52,15 @@ def render_html(report: RunReport) -> str:
         size=text.size,
         percent=text.percent,
         shape=text.shape,
+        figure=text.figure,
+        signed=text.signed_figure,
         png_uri=_png_uri,
-        shown=_shown,
+        shown=shown_bytes,
         brief=_brief,
     )
     environment.globals.update(plural=text.plural)
-    page = environment.get_template("page.html.jinja")
     css = Markup((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
-    return page.render(css=css, r=report, **_pictures(report), **_tables(report))
+    return environment.get_template(template).render(css=css, **content)
 
 
 def _pictures(report: RunReport) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def _png_uri(sample: Sample) -> str:
     return "data:image/png;base64," + base64.b64encode(sample.png).decode()
 
 
-def _shown(mismatch: Mismatch) -> list[tuple[str, str, bool]]:
+def shown_bytes(mismatch: Mismatch) -> list[tuple[str, str, bool]]:
     """(expected, got, differs) as hex, around the first byte that differs."""
     length = max(len(mismatch.expected), len(mismatch.got))
     expected = [f"{byte:02x}" for byte in mismatch.expected] + ["—"] * length

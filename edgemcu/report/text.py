@@ -35,3 +35,28 @@ def shape(dimensions: tuple[int, ...]) -> str:
 
 def plural(value: int, noun: str) -> str:
     return f"{count(value)} {noun}" + ("" if value == 1 else "s")
+
+
+def figure(value: float | str | None, unit: str) -> str:
+    """A value with its unit, as checks and comparisons show it; nothing is a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if unit == "bytes":
+        return size(round(value))
+    if unit == "share":
+        return percent(value)
+    if unit == "ms":
+        return f"{value:,.2f} ms"
+    return f"{value:,.0f}"
+
+
+def signed_figure(value: float | None, unit: str) -> str:
+    """A difference with its sign: "+512 B", "−0.7 points"."""
+    if value is None:
+        return "–"
+    sign = "+" if value > 0 else "−" if value < 0 else "±"
+    if unit == "share":
+        return f"{sign}{abs(100 * value):.1f} points"
+    return f"{sign}{figure(abs(value), unit)}"

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgemcu.errors import ModelError, ProjectError
-from edgemcu.project import PROJECT_FILE, Project, Runtime, load_project
+from edgemcu.project import PROJECT_FILE, Project, Runtime, Source, load_project
 
 DEFAULT_BOARD = "stm32f405"
 DEFAULT_RUNTIME: Runtime = "compiled"
+DEFAULT_SOURCE: Source = "serial"
+DEFAULT_KERNELS = "auto"
 TFLM_LIBRARY_VARIABLE = "EDGEMCU_TFLM_LIBRARY"
 
 
@@ -27,6 +29,8 @@ class FirmwareRequest:
         board: a board's name, not yet looked up.
         runtime: "compiled" or "tflm".
         folder: holds `project/` (the PlatformIO project) and what build and run write beside it.
+        kernels: the compiled runtime's kernel set, or "auto" for the board's.
+        source: where the firmware's pictures come from: "serial", "flash" or "camera".
     """
 
     project: Project | None
@@ -35,6 +39,8 @@ class FirmwareRequest:
     board: str
     runtime: Runtime
     folder: Path
+    kernels: str = DEFAULT_KERNELS
+    source: Source = DEFAULT_SOURCE
 
     @property
     def project_directory(self) -> Path | None:
@@ -60,6 +66,11 @@ class FirmwareRequest:
         if not separator and (folder.is_dir() or library.startswith((".", "/", "~"))):
             return f"symlink://{folder.resolve()}"
         return library
+
+    def on_board(self, board: str) -> FirmwareRequest:
+        """The same firmware for another board, in a folder beside this one's."""
+        folder = self.folder.with_name(f"{board}-{self.runtime}")
+        return replace(self, board=board, folder=folder, kernels=DEFAULT_KERNELS)
 
     def with_training(self, changes: Mapping[str, Any]) -> FirmwareRequest:
         """The same request with other [training] keys, None meaning as the project has them.
@@ -95,29 +106,45 @@ def firmware_request(
     model: Path | None = None,
     board: str | None = None,
     runtime: str | None = None,
+    source: str | None = None,
+    kernels: str | None = None,
     out: Path | None = None,
 ) -> FirmwareRequest:
     """Fill in what was not said from the project, if there is one.
 
     Raises:
-        ProjectError: neither a model nor a project, or a project that cannot be read.
+        ProjectError: neither a model nor a project, a project that cannot be read, or `kernels`
+            for a runtime that brings its own.
     """
     has_project = project_path.is_file() or (project_path / PROJECT_FILE).is_file()
     project = load_project(project_path) if has_project or model is None else None
     settings = project.file.firmware if project else None
     chosen_board = board or (settings.board if settings else DEFAULT_BOARD)
     chosen_runtime = cast(Runtime, runtime or (settings.runtime if settings else DEFAULT_RUNTIME))
+    chosen_source = cast(Source, source or (settings.source if settings else DEFAULT_SOURCE))
+    if kernels is not None and chosen_runtime != "compiled":
+        raise ProjectError(
+            f"the {chosen_runtime} runtime brings its own kernels",
+            where="--kernels",
+            hint="Leave it out, or add --runtime compiled.",
+        )
     variant = f"{chosen_board}-{chosen_runtime}"
+    if chosen_source != DEFAULT_SOURCE:
+        variant += f"-{chosen_source}"
     if model is not None:
         base = Path("build") / model.stem
     else:
-        assert project is not None
+        assert project is not None and settings is not None
         base = project.build
+        if settings.model is not None:
+            model = project.directory / Path(settings.model).expanduser()
     return FirmwareRequest(
         project=project,
         model=model if model is not None else base / "quantize" / "model.tflite",
         own_model=model is None,
         board=chosen_board,
         runtime=chosen_runtime,
+        source=chosen_source,
         folder=(out or base / variant).absolute(),
+        kernels=kernels or (settings.kernels if settings else DEFAULT_KERNELS),
     )

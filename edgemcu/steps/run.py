@@ -6,27 +6,21 @@ back in place of booting again.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgemcu.artefacts import StepFolder, sha256_bytes, sha256_file, write_json, write_text
 from edgemcu.board_schema import Board
 from edgemcu.boards import load_board
 from edgemcu.console import QUIET, Console
-from edgemcu.data import LabelledImages, load_dataset
-from edgemcu.device.connect import open_board
-from edgemcu.device.protocol import Kind
-from edgemcu.device.streaming import DeviceOutputs, stream
+from edgemcu.data import load_dataset
+from edgemcu.device.streaming import DeviceOutputs, stream, worth_workers
+from edgemcu.device.target import default_target, open_target
 from edgemcu.errors import EmulatorError, InputsError
 from edgemcu.graph.ir import Graph, OpKind
-from edgemcu.inputs import check_inputs, make_inputs
-from edgemcu.preprocessing import Preprocessing, quantize_pixels
+from edgemcu.inputs import check_inputs
 from edgemcu.reference import run_reference
 from edgemcu.report.html import render_html
 from edgemcu.report.model import RunReport
@@ -36,15 +30,13 @@ from edgemcu.steps.dataset import dataset_spec
 from edgemcu.steps.quantize import QuantizedModel, quantize_model
 from edgemcu.steps.request import FirmwareRequest
 from edgemcu.steps.run_report import compose_report
+from edgemcu.steps.stimulus import Stimulus, photo_stimulus, tensor_stimulus
 from edgemcu.steps.train import TrainedModel, train_model
-from edgemcu.tflite import ModelMetadata, read_metadata, read_model
+from edgemcu.tflite import read_metadata, read_model
 
 DEFAULT_INPUTS = "random:10"
 REPORT_PAGE = "report.html"
 REPORT_DATA = "report.json"
-
-# Below this many inferences another emulator costs more to start than it saves.
-_INFERENCES_PER_WORKER = 8
 
 
 @dataclass(frozen=True)
@@ -72,25 +64,6 @@ class RunResult:
             "report_html": str(self.page),
             "unchanged": self.unchanged,
         }
-
-
-@dataclass(frozen=True)
-class Stimulus:
-    """What is sent to the device, and what goes into the reference interpreter for it.
-
-    Attributes:
-        sent: uint8, (N, …) flattened to rows.
-        kind: pixels, which the firmware preprocesses, or the input tensors' own bytes.
-        tensors: uint8, (N, input bytes): the input tensors' bytes.
-        photos: the photos behind them, if any.
-        what: in words, for the record.
-    """
-
-    sent: NDArray[np.uint8]
-    kind: Kind
-    tensors: NDArray[np.uint8]
-    photos: LabelledImages | None
-    what: str
 
 
 @dataclass(frozen=True)
@@ -204,8 +177,7 @@ def _tensors(
             hint="use --inputs random:N or --inputs FILE.npy",
         )
     what = inputs or DEFAULT_INPUTS
-    tensors = make_inputs(graph, what)
-    return Stimulus(tensors, Kind.TENSOR, tensors, None, what)
+    return tensor_stimulus(graph, what)
 
 
 def _photos(
@@ -218,48 +190,20 @@ def _photos(
     return photo_stimulus(graph, metadata, dataset.test, count)
 
 
-def photo_stimulus(
-    graph: Graph, metadata: ModelMetadata, test: LabelledImages, count: int
-) -> Stimulus:
-    """`count` test photos, evenly over the test set's classes, always the same ones."""
-    photos = test.take(_even_sample(test, count))
-    flat = photos.images.reshape(len(photos), -1)
-    what = f"{len(photos)} of {len(test)} test photos"
-    return Stimulus(
-        flat, Kind.PIXELS, _tensor_bytes(graph, metadata.preprocessing, flat), photos, what
-    )
-
-
-def _tensor_bytes(
-    graph: Graph, preprocessing: Preprocessing, pixels: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    quantization = graph.tensors[graph.inputs[0]].quantization
-    assert quantization is not None
-    quantized = quantize_pixels(pixels, preprocessing, quantization.scale, quantization.zero_point)
-    return quantized.view(np.uint8)
-
-
-def _even_sample(photos: LabelledImages, count: int) -> NDArray[np.int64]:
-    """Indices of `count` photos, as evenly over the classes as they allow, in a fixed shuffle."""
-    random = np.random.default_rng(0)
-    shuffled = random.permutation(len(photos))
-    rank = np.zeros(len(photos), np.int64)
-    for label in range(len(photos.classes)):
-        members = shuffled[photos.labels[shuffled] == label]
-        rank[members] = np.arange(len(members))
-    # Round after round, one photo of each class.
-    order = np.lexsort((photos.labels, rank))
-    return order[:count].astype(np.int64)
-
-
 def _run_on_device(
     built: BuiltFirmware, board: Board, stimulus: Stimulus, console: Console
 ) -> DeviceOutputs:
-    copies = min(os.cpu_count() or 1, max(1, len(stimulus.sent) // _INFERENCES_PER_WORKER))
+    connect = partial(
+        open_target,
+        board,
+        built.build.elf,
+        default_target(board),
+        model_digest=built.project.model_digest,
+    )
     return stream(
-        partial(open_board, board, built.build.elf, model_digest=built.project.model_digest),
+        connect,
         stimulus.sent,
         stimulus.kind,
-        workers=copies,
+        workers=worth_workers(len(stimulus.sent)),
         console=console,
     )

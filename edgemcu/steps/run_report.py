@@ -3,47 +3,44 @@
 from __future__ import annotations
 
 import datetime
-import io
 import platform
 import shlex
-import shutil
-import subprocess
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_file
 from edgemcu.board_schema import Board
 from edgemcu.compiler import compile_model
 from edgemcu.data import LabelledImages
-from edgemcu.device.emulator import QEMU
 from edgemcu.device.streaming import DeviceOutputs
-from edgemcu.evaluation import Evaluation, evaluate
+from edgemcu.device.target import default_target
 from edgemcu.graph.facts import GraphFacts, graph_facts
-from edgemcu.graph.ir import DType, Graph
+from edgemcu.graph.ir import Graph
 from edgemcu.reference import reference_name
 from edgemcu.report.model import (
     ArenaBuffer,
     Epoch,
     Layer,
-    Mismatch,
     Provenance,
     RunReport,
-    Sample,
 )
 from edgemcu.steps.build import BuiltFirmware
+from edgemcu.steps.evidence import (
+    device_evaluation,
+    find_mismatches,
+    machine_name,
+    output_scores,
+    photo_samples,
+)
 from edgemcu.steps.quantize import QuantizedModel
-from edgemcu.steps.request import FirmwareRequest
+from edgemcu.steps.request import DEFAULT_KERNELS, FirmwareRequest
 from edgemcu.steps.train import TrainedModel
 from edgemcu.tflite import ModelMetadata, read_metadata
-
-MAX_SAMPLES = 60
-MAX_MISMATCHES = 5
 
 
 def compose_report(
@@ -81,7 +78,7 @@ def compose_report(
         title=project.name if project else request.model.stem,
         board=board.name,
         board_name=board.title,
-        machine=machine_name(board),
+        machine=machine_name(board, default_target(board)),
         runtime=built.project.runtime,
         kernels=device.identity.kernels,
         inferences=len(sent),
@@ -108,13 +105,10 @@ def compose_report(
         device=device_evaluation(photos, scores),
         history=_history(training),
         best_epoch=training.result.best_epoch if training else None,
-        samples=_samples(photos, scores, equal),
+        samples=photo_samples(photos, scores, equal),
         layers=layers,
         arena=arena,
-        mismatches=tuple(
-            Mismatch(int(i), expected[i].tobytes(), device.outputs[i].tobytes())
-            for i in np.flatnonzero(~equal)[:MAX_MISMATCHES]
-        ),
+        mismatches=find_mismatches(expected, device.outputs),
         provenance=_provenance(
             request,
             board,
@@ -130,69 +124,6 @@ def compose_report(
 def instructions_per_inference(device: DeviceOutputs) -> int | None:
     """The median over all inferences; None where the counter does not follow instructions."""
     return None if device.instructions is None else round(median(device.instructions))
-
-
-def output_scores(graph: Graph, outputs: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """The first output tensor's real values, (N, elements); None for int32 outputs."""
-    tensor = graph.tensors[graph.outputs[0]]
-    raw = np.ascontiguousarray(outputs[:, : tensor.bytes])
-    if tensor.dtype is DType.FLOAT32:
-        return raw.view("<f4").astype(np.float64)
-    if tensor.dtype is DType.INT8 and tensor.quantization is not None:
-        quantized = raw.view(np.int8).astype(np.float64)
-        return (quantized - tensor.quantization.zero_point) * tensor.quantization.scale
-    return None
-
-
-def device_evaluation(
-    photos: LabelledImages | None, scores: NDArray[np.float64] | None
-) -> Evaluation | None:
-    """What the device's answers are worth; ties go to the first class, as on the device."""
-    if photos is None or scores is None:
-        return None
-    return evaluate(photos.labels, scores.argmax(axis=1), photos.classes)
-
-
-def machine_name(board: Board) -> str:
-    """What ran the firmware, with its version."""
-    if board.emulator is None or board.emulator.kind != "qemu":
-        return f"a process on {platform.machine()}"
-    return f"QEMU {_qemu_version()}, {board.emulator.machine}"
-
-
-def _qemu_version() -> str:
-    program = shutil.which(QEMU)
-    if program is None:
-        return "?"
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    words = said.stdout.split()
-    return words[3] if len(words) > 3 else "?"
-
-
-def _samples(
-    photos: LabelledImages | None,
-    scores: NDArray[np.float64] | None,
-    equal: NDArray[np.bool_],
-) -> tuple[Sample, ...]:
-    if photos is None or scores is None:
-        return ()
-    return tuple(
-        Sample(
-            png=_png(photos.images[i]),
-            name=photos.ids[i],
-            label=photos.classes[int(photos.labels[i])],
-            prediction=photos.classes[int(scores[i].argmax())],
-            score=float(scores[i].max()),
-            equal=bool(equal[i]),
-        )
-        for i in range(min(len(photos), MAX_SAMPLES))
-    )
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def _history(training: TrainedModel | None) -> tuple[Epoch, ...]:
@@ -244,7 +175,7 @@ def _provenance(
         "Python": platform.python_version(),
         "reference": reference_name(),
         "compiler": built.build.toolchain,
-        "machine": machine_name(board),
+        "machine": machine_name(board, default_target(board)),
     }
     digests = {
         "model.tflite": built.project.model_digest,
@@ -267,6 +198,8 @@ def _command(request: FirmwareRequest, board: Board, what: str) -> str:
     if not request.own_model:
         source = ["--model", str(request.model), "--inputs", what]
     words = ["edgemcu", "run", *source, "--board", board.name, "--runtime", request.runtime]
+    if request.kernels != DEFAULT_KERNELS:
+        words += ["--kernels", request.kernels]
     return shlex.join(words)
 
 

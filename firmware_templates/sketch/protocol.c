@@ -5,6 +5,7 @@
 
 #include "counter.h"
 #include "edgemcu_app.h"
+#include "edgemcu_image.h"
 #include "edgemcu_model.h"
 #include "frame.h"
 #include "inference.h"
@@ -63,6 +64,7 @@ static void answer_identity(void)
     answer(PROTOCOL_IDENTITY);
     number_field("protocol", PROTOCOL_VERSION);
     field("firmware", EDGEMCU_VERSION);
+    field("image", EDGEMCU_IMAGE);
     field("board", EDGEMCU_BOARD);
     field("model", EDGEMCU_MODEL_DIGEST);
     field("runtime", EDGEMCU_RUNTIME);

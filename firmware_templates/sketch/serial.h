@@ -2,6 +2,7 @@
 #ifndef SERIAL_H
 #define SERIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ int serial_read(void);
 
 /* Sleep until there may be a byte to read. Returns at once when one is waiting already. */
 void serial_wait(void);
+
+/* The same for about a millisecond at most. Whether there is a byte to read now. */
+bool serial_wait_1ms(void);
 
 /* Send all n bytes; blocks until the last one has been handed to the hardware. Needs no
  * interrupt, so it also works in a fault handler. */

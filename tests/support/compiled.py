@@ -34,6 +34,7 @@ HOST_FLAGS = (*SANITIZERS, "-O1")
 MODEL_STRUCT = """\
 struct model {
     int (*init)(void);
+    void (*poison)(int);
     void *(*input)(size_t);
     size_t (*input_bytes)(size_t);
     int (*invoke)(void);
@@ -41,6 +42,16 @@ struct model {
     size_t (*output_bytes)(size_t);
     size_t inputs, outputs;
 };
+"""
+
+# Whatever a model reads from its arena must have been written by this very inference.
+POISON = """\
+#include <string.h>
+
+static void poison(int value)
+{
+    memset(arena, value, sizeof arena);
+}
 """
 
 # A request on stdin is the number of a model and its inputs; the answer on stdout is its outputs.
@@ -54,10 +65,12 @@ int main(void)
 {
     static char started[sizeof models / sizeof models[0]];
     uint32_t index;
+    int runs = 0x55;
     while (fread(&index, sizeof index, 1, stdin) == 1) {
         const struct model *m = models[index];
         if (!started[index] && m->init() != 0) return 1;
         started[index] = 1;
+        m->poison(++runs);
         for (size_t i = 0; i < m->inputs; ++i) {
             if (fread(m->input(i), m->input_bytes(i), 1, stdin) != 1) return 2;
         }
@@ -84,7 +97,11 @@ def write_files(compiled: CompiledModel, folder: Path) -> Path:
 def kernel_sources(target: str = "portable") -> list[Path]:
     """All kernels of a target: one library for all models."""
     folder = shipped("firmware_templates") / "compiled" / "kernels"
-    names = {f"{kernel.folder}/{kernel.name}.c" for kernel in targets()[target]}
+    names = {
+        f"{kernel.folder}/{file}"
+        for kernel in targets()[target]
+        for file in (f"{kernel.name}.c", *kernel.sources)
+    }
     return [folder / name for name in sorted(names)]
 
 
@@ -98,9 +115,10 @@ def write_unit(compiled: CompiledModel, folder: Path, prefix: str) -> Path:
     if weights:
         lines.append(f'#include "{prefix}/weights.c"')
     lines.append(f'#include "{prefix}/model.c"')
+    lines.append(POISON)
     lines.append(MODEL_STRUCT)
     lines += [f"extern const struct model {prefix};", f"const struct model {prefix} = {{"]
-    lines += ["    edgemcu_init, edgemcu_input, edgemcu_input_bytes, edgemcu_invoke,"]
+    lines += ["    edgemcu_init, poison, edgemcu_input, edgemcu_input_bytes, edgemcu_invoke,"]
     lines += ["    edgemcu_output, edgemcu_output_bytes, EDGEMCU_INPUT_COUNT,"]
     lines += ["    EDGEMCU_OUTPUT_COUNT,", "};", ""]
     path = folder / f"{prefix}.c"
@@ -109,11 +127,15 @@ def write_unit(compiled: CompiledModel, folder: Path, prefix: str) -> Path:
 
 
 def build_kernels(
-    folder: Path, compiler: str = "gcc", flags: Sequence[str] = HOST_FLAGS, archiver: str = "ar"
+    folder: Path,
+    compiler: str = "gcc",
+    flags: Sequence[str] = HOST_FLAGS,
+    archiver: str = "ar",
+    target: str = "portable",
 ) -> Path:
-    """All kernels as one library that many processes can be linked with."""
+    """All kernels of a target as one library that many processes can be linked with."""
     folder.mkdir(parents=True, exist_ok=True)
-    sources = [str(path) for path in kernel_sources()]
+    sources = [str(path) for path in kernel_sources(target)]
     check_command([compiler, *WARNINGS, *flags, "-c", *sources], folder)
     objects = sorted(path.name for path in folder.glob("*.o"))
     check_command([archiver, "rcs", "kernels.a", *objects], folder)
@@ -121,11 +143,11 @@ def build_kernels(
 
 
 @cache
-def host_kernels() -> Path:
+def host_kernels(target: str = "portable") -> Path:
     """`build_kernels` for the host, once per test process; skips where there is no compiler."""
     folder = tempfile.TemporaryDirectory(prefix="edgemcu-kernels-")
     atexit.register(folder.cleanup)
-    return build_kernels(Path(folder.name), require_compiler())
+    return build_kernels(Path(folder.name), require_compiler(), target=target)
 
 
 def build_units(

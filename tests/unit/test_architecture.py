@@ -25,10 +25,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "board_schema boards device",
         "platformio data project",
         "compiler training quantization reference reference_model reference_worker",
-        "firmware",
+        "firmware bench",
         "report",
         "steps",
-        "cli __main__",
+        "cli __main__ pytest_plugin",
     )
 )
 

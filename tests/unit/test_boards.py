@@ -12,7 +12,7 @@ from edgemcu.boards import list_boards, load_board
 from edgemcu.errors import BoardError
 from edgemcu.shipped import shipped
 
-SHIPPED = ["host", "mps2-an386", "mps2-an500", "mps3-an547", "stm32f405"]
+SHIPPED = sorted(path.stem for path in shipped("boards").glob("*.toml"))
 
 
 def text_of(board: str) -> str:
@@ -113,6 +113,14 @@ INVALID = {
     ),
     "no clock": (re.compile(r"\[clock\].*?\n\n", re.S), "", "clock", "required"),
     "shift of icount": ("icount_shift = 3", "icount_shift = 33", "emulator.icount_shift", "33"),
+    "USB id beyond 16 bits": ("vid = 0x0403", "vid = 0x10403", "serial.usb.0.vid", "66563"),
+    "USB id as text": ("pid = 0x6001", 'pid = "6001"', "serial.usb.0.pid", "'6001'"),
+    "the same USB id twice": (
+        "vid = 0x0403, pid = 0x6001",
+        "vid = 0x1a86, pid = 0x7523",
+        "serial.usb",
+        "same vid and pid",
+    ),
     "program that leaves the folder": ('"firmware.elf"', '"../x"', "platformio.program", "../x"),
 }
 

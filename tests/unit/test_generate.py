@@ -10,7 +10,13 @@ import pytest
 
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.boards import load_board
-from edgemcu.errors import BoardError, DoesNotFitError, ModelError
+from edgemcu.errors import (
+    BoardError,
+    DoesNotFitError,
+    ModelError,
+    ProjectError,
+    UnsupportedModelError,
+)
 from edgemcu.firmware import GeneratedProject, generate_project
 from edgemcu.platformio.build import explain_failure
 from edgemcu.steps.generate import generate_firmware
@@ -83,8 +89,9 @@ def test_the_result_says_what_it_is_from(model: Path, tmp_path: Path) -> None:
     assert result.arena_bytes >= 8 * 8 * 3
     assert result.weights_bytes > 4 * 27
     facts = json.loads(json.dumps(result.to_json()))
-    assert facts["board"] == "stm32f405" and facts["kernels"] == "portable"
+    assert facts["board"] == "stm32f405" and facts["kernels"] == "cortex-m4"
     assert result.model_digest in (result.path / "README.md").read_text()
+    assert result.image in (result.path / "include/edgemcu_image.h").read_text()
 
 
 def test_a_model_that_is_too_large_writes_nothing(tmp_path: Path) -> None:
@@ -157,3 +164,31 @@ def test_errors_behind_the_output(output: str, error: str, says: str, tmp_path: 
     found = explain_failure(output, 1, tmp_path / ".pio/x.log", load_board("stm32f405"), 900)
     assert type(found).__name__ == error
     assert says in str(found)
+
+
+def test_kernels_are_the_boards_unless_it_is_said_otherwise(model: Path, tmp_path: Path) -> None:
+    request = firmware_request(tmp_path, model=model, board="mps2-an500", out=tmp_path / "a")
+    assert generate_firmware(request).kernels == "cortex-m7"
+    chosen = firmware_request(
+        tmp_path, model=model, board="mps2-an500", kernels="portable", out=tmp_path / "b"
+    )
+    generated = generate_firmware(chosen)
+    assert generated.kernels == "portable"
+    header = (generated.path / "lib/edgemcu_model/edgemcu_model.h").read_text()
+    assert '#define EDGEMCU_KERNELS "portable"' in header
+
+
+def test_kernels_of_a_project(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "edgemcu.toml").write_text(
+        '[dataset]\nsource = "cifar10"\n[firmware]\nkernels = "portable"\n'
+    )
+    assert firmware_request(tmp_path, model=model).kernels == "portable"
+    assert firmware_request(tmp_path, model=model, kernels="auto").kernels == "auto"
+
+
+def test_kernels_that_there_are_not(model: Path, tmp_path: Path) -> None:
+    request = firmware_request(tmp_path, model=model, kernels="z80", out=tmp_path / "a")
+    with pytest.raises(UnsupportedModelError, match="z80"):
+        generate_firmware(request)
+    with pytest.raises(ProjectError, match="tflm runtime brings its own"):
+        firmware_request(tmp_path, model=model, runtime="tflm", kernels="portable")

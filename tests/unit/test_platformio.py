@@ -23,6 +23,7 @@ from edgemcu.device.protocol import Kind
 from edgemcu.device.session import DeviceSession
 from edgemcu.errors import BuildError, DoesNotFitError, ToolMissingError
 from edgemcu.platformio import build as build_module
+from edgemcu.platformio import process
 from edgemcu.platformio.build import build_project
 from edgemcu.platformio.core import SCONS_VERSION, core_folder
 from tests.support.firmware import MODEL, write_stand_in
@@ -228,7 +229,7 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setenv("PYTHONPATH", str(fake.parent))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build_module, "STOP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(process, "STOP_TIMEOUT_S", 0.2)
     monkeypatch.setattr(
         build_module, "core_folder", lambda _: build_module.CoreFolder(tmp_path, "stand-in", "gcc")
     )

@@ -14,10 +14,10 @@ import pytest
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.boards import list_boards, load_board
 from edgemcu.errors import ToolMissingError, UnsupportedModelError
+from edgemcu.firmware.escape import c_bytes
 from edgemcu.firmware.runtime import LIBRARY, ModelSource, RuntimeSources
 from edgemcu.firmware.tflm import (
     DEFAULT_LIBRARY,
-    c_bytes,
     check_library,
     library_kernels,
     op_resolver,

@@ -47,14 +47,16 @@ class Binding:
     Attributes:
         params: the members of the kernel's parameter structure, in order.
         scratch_bytes: memory that the kernel needs beside its inputs and output.
-        in_place: inputs (by position) whose memory the output may take over, if it has room.
+        overlap: inputs (by position) that may share memory with the output, each with the smallest
+            `input offset - output offset` in bytes at which the kernel stays right; 0 allows it to
+            work in place. Inputs that are not listed must lie apart from the output. See `overlap`.
         params_type: the C type of the parameters.
     """
 
     params: Mapping[str, Field]
     params_type: str
     scratch_bytes: int = 0
-    in_place: tuple[int, ...] = ()
+    overlap: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def weights_bytes(self) -> int:
@@ -86,7 +88,8 @@ class Kernel(Generic[OperationT]):
         cost: estimated instructions on a Cortex-M4; only comparisons between kernels matter.
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
-        headers: other headers in `folder` that it includes.
+        headers: other headers that it includes, relative to `folder`.
+        sources: other sources that it calls, shared with other kernels of `folder`.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Kernel(Generic[OperationT]):
     bind: Callable[[OperationT], Binding]
     scratch: bool = False
     headers: tuple[str, ...] = field(default=())
+    sources: tuple[str, ...] = field(default=())
 
 
 AnyKernel = Kernel[Any]
@@ -105,9 +109,15 @@ AnyKernel = Kernel[Any]
 @cache
 def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     """The kernels of every target, by name."""
-    from edgemcu.compiler.kernels import portable
+    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, portable
 
-    return {"portable": portable.KERNELS}
+    dsp = (*cortex_m4.KERNELS, *portable.KERNELS)
+    return {
+        "portable": portable.KERNELS,
+        "cortex-m4": dsp,
+        "cortex-m7": dsp,
+        "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
+    }
 
 
 def choose(operation: Operation, target: str) -> AnyKernel:

@@ -5,6 +5,7 @@ Costs are instructions on a Cortex-M4 at -O2, counted from the compiler's output
 
 from __future__ import annotations
 
+import math
 from math import prod
 
 import numpy as np
@@ -12,138 +13,14 @@ import numpy as np
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
+from edgemcu.compiler.kernels import overlap as ov
+from edgemcu.compiler.kernels import portable_layers as layers
 
 FOLDER = "portable"
-
-# Window rows shorter than this are gathered with their neighbours into one run: the loop over rows
-# would cost more than the copy.
-SHORTEST_DIRECT_ROW = 8
 
 
 def _always(operation: o.Operation) -> bool:
     return True
-
-
-def _conv_cost(operation: o.Convolution, per_mac: float) -> float:
-    outputs = prod(operation.window.output_size) * operation.output_channels
-    return operation.macs * per_mac + outputs * 25.0
-
-
-def _is_1x1(operation: o.Convolution) -> bool:
-    window = operation.window
-    return (
-        operation.groups == 1
-        and window.size == (1, 1)
-        and window.stride == (1, 1)
-        and not window.pads
-    )
-
-
-def _conv_1x1(operation: o.Convolution) -> Binding:
-    channels = operation.output_channels
-    rows = operation.weights.reshape(channels, -1)
-    return Binding(
-        params={
-            "pixels": prod(operation.window.output_size),
-            "input_channels": operation.window.input_channels,
-            "output_channels": channels,
-            "out": lay.output_fields(operation.output),
-            "scales": lay.scale_fields(operation.scales, multiple=2),
-            "weights": Array(lay.interleave(rows, 2)),
-        },
-        params_type="struct conv_1x1_int8_params",
-    )
-
-
-def _conv_2d(operation: o.Convolution) -> Binding:
-    window = operation.window
-    channels = operation.output_channels
-    rows = operation.weights.reshape(channels, -1)
-    row = window.size[1] * window.input_channels
-    gathers = window.size[1] > 1 and (window.dilation[1] > 1 or row < SHORTEST_DIRECT_ROW)
-    return Binding(
-        params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "output_channels": channels,
-            "always_gather": int(gathers),
-            "out": lay.output_fields(operation.output),
-            "scales": lay.scale_fields(operation.scales, multiple=2),
-            "weights": Array(lay.interleave(rows, 2)),
-        },
-        params_type="struct conv_2d_int8_params",
-        scratch_bytes=2 * rows.shape[1] if gathers or window.pads else 0,
-    )
-
-
-def _grouped_conv_2d(operation: o.Convolution) -> Binding:
-    window = operation.window
-    return Binding(
-        params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "output_channels": operation.output_channels,
-            "groups": operation.groups,
-            "out": lay.output_fields(operation.output),
-            "scales": lay.scale_fields(operation.scales),
-            "weights": Array(operation.weights),
-        },
-        params_type="struct grouped_conv_2d_int8_params",
-        scratch_bytes=window.taps * window.input_channels,
-    )
-
-
-def _depthwise_cost(operation: o.DepthwiseConvolution, per_mac: float) -> float:
-    outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
-    return operation.macs * per_mac + outputs * 25.0
-
-
-def _is_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
-    window = operation.window
-    return window.size == (3, 3) and window.dilation == (1, 1) and operation.depth_multiplier == 1
-
-
-def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
-    window = operation.window
-    columns = 4 if window.stride[1] == 1 else 3
-    return Binding(
-        params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "out": lay.output_fields(operation.output),
-            "scales": lay.scale_fields(operation.scales),
-            "weights": Array(np.moveaxis(operation.weights, 2, 0)),
-        },
-        params_type="struct depthwise_conv_3x3_int8_params",
-        scratch_bytes=3 * columns * window.input_channels if window.pads else 0,
-    )
-
-
-def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
-    window = operation.window
-    return Binding(
-        params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "depth_multiplier": operation.depth_multiplier,
-            "out": lay.output_fields(operation.output),
-            "scales": lay.scale_fields(operation.scales),
-            "weights": Array(np.moveaxis(operation.weights, 2, 0)),
-        },
-        params_type="struct depthwise_conv_2d_int8_params",
-        scratch_bytes=window.taps * window.input_channels if window.pads else 0,
-    )
-
-
-def _fully_connected(operation: o.FullyConnected) -> Binding:
-    channels, inputs = operation.weights.shape
-    return Binding(
-        params={
-            "rows": operation.rows,
-            "input_channels": inputs,
-            "output_channels": channels,
-            "out": lay.output_fields(operation.output),
-            "scales": lay.scale_fields(operation.scales, multiple=2),
-            "weights": Array(lay.interleave(operation.weights, 2)),
-        },
-        params_type="struct fully_connected_int8_params",
-    )
 
 
 def _pool(operation: o.Pool) -> Binding:
@@ -165,6 +42,7 @@ def _pool(operation: o.Pool) -> Binding:
             "max": operation.output.max,
         },
         params_type="struct pool_params",
+        overlap={0: ov.raster_overlap(window, window.input_channels)},
     )
 
 
@@ -172,20 +50,25 @@ def _mean(operation: o.Mean) -> Binding:
     count = prod(
         size for size, reduced in zip(operation.shape, operation.reduced, strict=True) if reduced
     )
+    axes = lay.mean_fields(operation.shape, operation.reduced)
+    first_reads = np.zeros(1, np.int64)
+    for size, stride in zip(axes["kept"], axes["kept_stride"], strict=True):
+        first_reads = (first_reads[:, None] + np.arange(size) * stride).ravel()
     return Binding(
         params={
-            **lay.mean_fields(operation.shape, operation.reduced),
+            **axes,
             "zero_point_sum": operation.input_zero_point * count,
             "multiplier": operation.factor[0],
             "shift": operation.factor[1],
             "out": lay.output_fields(operation.output),
         },
         params_type="struct mean_int8_params",
+        overlap={0: ov.gather_overlap(first_reads)},
     )
 
 
-def _in_place(shape: tuple[int, ...], *inputs: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(i for i, size in enumerate(inputs) if prod(size) == prod(shape))
+def _elementwise_overlap(shape: tuple[int, ...], *inputs: tuple[int, ...]) -> dict[int, int]:
+    return {i: ov.IN_PLACE for i, size in enumerate(inputs) if prod(size) == prod(shape)}
 
 
 def _sum(operation: o.Sum) -> Binding:
@@ -204,7 +87,7 @@ def _sum(operation: o.Sum) -> Binding:
             "out": lay.output_fields(operation.output),
         },
         params_type=f"struct {'sub' if operation.subtract else 'add'}_int8_params",
-        in_place=_in_place(*shapes),
+        overlap=_elementwise_overlap(*shapes),
     )
 
 
@@ -220,7 +103,7 @@ def _product(operation: o.Product) -> Binding:
             "out": lay.output_fields(operation.output),
         },
         params_type="struct mul_int8_params",
-        in_place=_in_place(*shapes),
+        overlap=_elementwise_overlap(*shapes),
     )
 
 
@@ -247,7 +130,7 @@ def _lookup(operation: o.Lookup) -> Binding:
     return Binding(
         params={"elements": operation.elements, "table": Array(operation.table)},
         params_type="struct lookup_int8_params",
-        in_place=(0,),
+        overlap={0: ov.IN_PLACE},
     )
 
 
@@ -260,7 +143,7 @@ def _softmax(operation: o.Softmax) -> Binding:
             "exponential": Array(operation.exponentials),
         },
         params_type="struct softmax_int8_params",
-        in_place=(0,),
+        overlap={0: ov.IN_PLACE},
     )
 
 
@@ -272,7 +155,7 @@ def _quantize(operation: o.QuantizeFloat) -> Binding:
             "zero_point": operation.zero_point,
         },
         params_type="struct quantize_float32_int8_params",
-        in_place=(0,),
+        overlap={0: ov.IN_PLACE},
     )
 
 
@@ -284,12 +167,14 @@ def _dequantize(operation: o.DequantizeFloat) -> Binding:
             "zero_point": operation.zero_point,
         },
         params_type="struct dequantize_int8_float32_params",
+        # Element i, at 4i, may not reach what follows byte i of the input.
+        overlap={0: 3 * (operation.elements - 1)},
     )
 
 
 def _only_one(operation: o.Operation) -> float:
-    """The cost where there is one kernel and so nothing to compare."""
-    return 0.0
+    """The cost where there is no other portable kernel: any that a target has is preferred."""
+    return math.inf
 
 
 KERNELS: tuple[AnyKernel, ...] = (
@@ -297,9 +182,9 @@ KERNELS: tuple[AnyKernel, ...] = (
         "conv_1x1_int8",
         FOLDER,
         o.Convolution,
-        applies=_is_1x1,
-        cost=lambda operation: _conv_cost(operation, 2.75),
-        bind=_conv_1x1,
+        applies=layers.is_1x1,
+        cost=lambda operation: layers.conv_cost(operation, 2.75),
+        bind=layers.conv_1x1,
         headers=("dot_int8.h", "requantize.h"),
     ),
     Kernel(
@@ -307,8 +192,8 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Convolution,
         applies=lambda operation: operation.groups == 1,
-        cost=lambda operation: _conv_cost(operation, 3.0),
-        bind=_conv_2d,
+        cost=lambda operation: layers.conv_cost(operation, 3.0),
+        bind=layers.conv_2d,
         scratch=True,
         headers=("dot_int8.h", "requantize.h", "window.h"),
     ),
@@ -317,8 +202,8 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Convolution,
         applies=_always,
-        cost=lambda operation: _conv_cost(operation, 7.0),
-        bind=_grouped_conv_2d,
+        cost=lambda operation: layers.conv_cost(operation, 7.0),
+        bind=layers.grouped_conv_2d,
         scratch=True,
         headers=("requantize.h", "window.h"),
     ),
@@ -326,9 +211,9 @@ KERNELS: tuple[AnyKernel, ...] = (
         "depthwise_conv_3x3_int8",
         FOLDER,
         o.DepthwiseConvolution,
-        applies=_is_depthwise_3x3,
-        cost=lambda operation: _depthwise_cost(operation, 3.0),
-        bind=_depthwise_3x3,
+        applies=layers.is_depthwise_3x3,
+        cost=lambda operation: layers.depthwise_cost(operation, 3.0),
+        bind=layers.depthwise_3x3,
         scratch=True,
         headers=("requantize.h", "window.h"),
     ),
@@ -337,8 +222,8 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=_always,
-        cost=lambda operation: _depthwise_cost(operation, 7.0),
-        bind=_depthwise_2d,
+        cost=lambda operation: layers.depthwise_cost(operation, 7.0),
+        bind=layers.depthwise_2d,
         scratch=True,
         headers=("requantize.h", "window.h"),
     ),
@@ -348,7 +233,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         o.FullyConnected,
         applies=_always,
         cost=_only_one,
-        bind=_fully_connected,
+        bind=layers.fully_connected,
         headers=("requantize.h",),
     ),
     Kernel(

@@ -55,6 +55,12 @@ void serial_wait(void)
     SLEEP_WHILE(ring_is_empty(&received));
 }
 
+bool serial_wait_1ms(void)
+{
+    SLEEP_WHILE_FOR(ring_is_empty(&received), BOARD_HZ / 1000u);
+    return !ring_is_empty(&received);
+}
+
 void serial_write(const uint8_t *data, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

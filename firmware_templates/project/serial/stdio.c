@@ -56,6 +56,14 @@ void serial_wait(void)
     }
 }
 
+bool serial_wait_1ms(void)
+{
+    if (taken == filled) {
+        fill(1);
+    }
+    return taken < filled;
+}
+
 void serial_write(const uint8_t *data, size_t n)
 {
     while (n > 0) {

@@ -67,9 +67,10 @@ def require_tools() -> None:
 
 
 def build_image(models: Sequence[CompiledModel], core: Core, folder: Path) -> Path:
-    """One ELF with all models and kernels."""
+    """One ELF with all models, which are of the same target, and its kernels."""
     flags = (*core.flags, "-mthumb", "-O2", "-ffunction-sections", "-fdata-sections")
-    kernels = build_kernels(folder / "kernels", COMPILER, flags, "arm-none-eabi-ar")
+    target = models[0].target
+    kernels = build_kernels(folder / "kernels", COMPILER, flags, "arm-none-eabi-ar", target)
     objects, table = build_units(models, folder, COMPILER, flags)
     (folder / "start.c").write_text((HERE / "start.c").read_text().replace("MODELS", table))
     sizes = {"CODE_BYTES": core.code_bytes, "RAM_BYTES": core.ram_bytes}

@@ -48,6 +48,7 @@ static void answer(void)
         fault();
     }
     started[index] = 1;
+    m->poison(0x55);
     for (size_t i = 0; i < m->inputs; ++i) {
         receive(m->input(i), m->input_bytes(i));
     }

@@ -1,0 +1,1 @@
+"""Benchmarks: networks to measure, builds of them, and what the emulator counts."""

@@ -1,0 +1,71 @@
+/* Answers requests to resize on the serial line. A request is seven little-endian words (width,
+ * height and format of the frame; width, height, channels and fit of the picture) and the frame; the
+ * answer is one byte, 0 or 1 for a refusal, and the picture. A refused frame must not be sent. */
+#include "resize.h"
+#include "serial.h"
+
+static uint8_t receive_byte(void)
+{
+    for (;;) {
+        int byte = serial_read();
+
+        if (byte >= 0) {
+            return (uint8_t)byte;
+        }
+        serial_wait();
+    }
+}
+
+static uint32_t receive_word(void)
+{
+    uint32_t word = 0;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        word |= (uint32_t)receive_byte() << (8u * i);
+    }
+    return word;
+}
+
+/* Arrays of exactly the size that is needed, so that a sanitizer sees every byte beyond. */
+static void answer(const struct resize_frame *frame, const struct resize_picture *picture)
+{
+    uint32_t picture_bytes = picture->width * picture->height * picture->channels;
+    uint32_t work[RESIZE_WORK(picture->width, picture->channels)];
+    uint8_t pixels[picture_bytes];
+    uint8_t row[resize_row_bytes(frame)];
+    struct resize resize;
+    uint8_t status = resize_begin(&resize, frame, picture, pixels, work) != 0;
+    bool ready = false;
+
+    serial_write(&status, 1);
+    if (status != 0) {
+        return;
+    }
+    for (uint32_t y = 0; y < frame->height; y++) {
+        for (uint32_t i = 0; i < sizeof row; i++) {
+            row[i] = receive_byte();
+        }
+        ready = resize_row(&resize, row);
+    }
+    status = ready ? 0u : 1u;
+    serial_write(&status, 1);
+    serial_write(pixels, picture_bytes);
+}
+
+int main(void)
+{
+    serial_init();
+    for (;;) {
+        struct resize_frame frame;
+        struct resize_picture picture;
+
+        frame.width = receive_word();
+        frame.height = receive_word();
+        frame.format = (enum resize_format)receive_word();
+        picture.width = receive_word();
+        picture.height = receive_word();
+        picture.channels = receive_word();
+        picture.fit = (enum resize_fit)receive_word();
+        answer(&frame, &picture);
+    }
+}
