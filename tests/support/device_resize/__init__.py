@@ -24,7 +24,13 @@ SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 
 _HERE = Path(__file__).parent
 _KEPT = ("linker/", "include/", "src/")
-_LEFT_OUT = ("src/main.c", "src/protocol.c", "src/frame.c", "src/edgemcu_app.c", "src/counter.c")
+_LEFT_OUT = tuple(
+    f"src/{name}.c"
+    for name in (
+        *("main", "protocol", "frame", "edgemcu_app", "counter"),
+        *("inference", "log", "mlperf", "selftest"),
+    )
+)
 
 
 def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
