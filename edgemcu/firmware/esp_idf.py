@@ -24,6 +24,7 @@ TEMPLATES = {
     "project/esp-idf/main.c.jinja": "src/main.c",
     "project/esp-idf/supervisor.c": "src/supervisor.c",
     "project/esp-idf/supervisor.h": "src/supervisor.h",
+    "project/esp-idf/system.c": "src/system.c",
     "project/esp-idf/fault.c": "src/fault.c",
     "project/esp-idf/src.cmake.jinja": "src/CMakeLists.txt",
     "project/esp-idf/CMakeLists.txt.jinja": "CMakeLists.txt",
