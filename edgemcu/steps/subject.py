@@ -123,6 +123,7 @@ def prepare(
     baud: int | None = None,
     sanitize: bool = False,
     photos: bool = False,
+    force: bool = False,
     console: Console = QUIET,
 ) -> Subject:
     """Find out where the firmware is to run, and build it if it is not there already.
@@ -132,6 +133,7 @@ def prepare(
         baud: another speed of the serial line than the board's.
         sanitize: build with sanitizers; on this computer only.
         photos: whether the model must be one that takes photos.
+        force: build though nothing changed, over files that were edited by hand.
 
     Raises:
         ToolMissingError: the emulator, PlatformIO or the compiler is not installed.
@@ -161,7 +163,7 @@ def prepare(
         program, memory = _program_here(request, board)
     else:
         variant = SANITIZE if sanitize else None
-        built = build_firmware(request, variant=variant, console=console).build
+        built = build_firmware(request, variant=variant, console=console, force=force).build
         program, toolchain = built.elf, built.toolchain
         memory = MemoryUse(built.flash_bytes, built.ram_bytes, built.regions)
     return Subject(

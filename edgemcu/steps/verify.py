@@ -109,6 +109,7 @@ def verify_firmware(
     save_baseline: bool = False,
     outputs: Outputs = Outputs(),
     limits: Limits | None = None,
+    force: bool = False,
     console: Console = QUIET,
 ) -> VerifyResult:
     """Compare what a firmware answers with the reference, and with the project's limits.
@@ -130,6 +131,7 @@ def verify_firmware(
         save_baseline: make this run the baseline, if it passes.
         outputs: files to write; a JUnit file is written even if nothing could be verified.
         limits: time-outs and retries of the session.
+        force: build though nothing changed.
 
     Raises:
         EdgemcuError: of any step on the way; DeviceError for a device that is silent, hangs, or
@@ -141,7 +143,9 @@ def verify_firmware(
         old = (
             load_verification(path) if path and not (save_baseline and not path.exists()) else None
         )
-        subject = prepare(request, on=on, baud=baud, sanitize=sanitize, console=console)
+        subject = prepare(
+            request, on=on, baud=baud, sanitize=sanitize, force=force, console=console
+        )
         stimulus = choose_stimulus(subject, images, inputs, photos, console)
         expected = golden(subject, stimulus, console)
         device = subject.run(stimulus, limits=limits, console=console)
