@@ -84,7 +84,7 @@ def test_a_board_in_its_emulator(project: Path, tmp_path: Path) -> None:
     assert document["passed"] and document["target"] == "qemu"
     found = outcomes(document)
     assert found.pop("max_latency_ms") == "not checked"
-    assert set(found.values()) == {"passed"} and len(found) == 8
+    assert set(found.values()) == {"passed"} and len(found) == 9
     figures = document["figures"]
     assert figures["inferences"] == figures["bytes_equal"] == figures["photos"] == 8
     assert figures["latency_ms"] is None
@@ -111,7 +111,7 @@ def test_a_limit_that_is_broken(tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     done = edgemcu("verify", "--project", project, "--on", "host", "--junit", junit)
     assert done.exit_code == 1
-    assert "FAILED  2 of 6 checks failed" in done.stdout
+    assert "FAILED  2 of 7 checks failed" in done.stdout
     root = ElementTree.parse(junit).getroot()
     assert root.attrib["failures"] == "2"
 
