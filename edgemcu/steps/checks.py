@@ -9,7 +9,7 @@ from edgemcu.device.checks import SelfTest
 from edgemcu.device.protocol import Identity
 from edgemcu.device.target import Target
 from edgemcu.project import VerifyTable
-from edgemcu.report.text import count
+from edgemcu.report.text import plural
 from edgemcu.report.verification import Check, Figures, Outcome, Unit
 
 
@@ -66,7 +66,7 @@ def _bytes(figures: Figures) -> Check:
         figures.inferences,
         -differ,
         "inferences",
-        f"{count(differ)} outputs differ" if differ else "",
+        f"{plural(differ, 'output')} not the reference's" if differ else "",
     )
 
 
@@ -105,8 +105,9 @@ def _self_test(test: SelfTest | None) -> Check:
         return Check(name, title, "not checked", detail=detail)
     failed = [check for check, result in test.checks.items() if result == "failed"]
     detail = "; ".join(f"{check}: not so that {SELF_CHECKS[check]}" for check in failed)
-    made = [check for check, result in test.checks.items() if result == "ok"]
-    return Check(name, title, "failed" if failed else "passed", ", ".join(made), detail=detail)
+    good = list(test.checks.values()).count("ok")
+    told = f"{good} of {len(test.checks)}"
+    return Check(name, title, "failed" if failed else "passed", told, detail=detail)
 
 
 def _limits(figures: Figures, limits: VerifyTable, circumstances: Circumstances) -> list[Check]:

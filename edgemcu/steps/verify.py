@@ -22,7 +22,7 @@ from edgemcu.device.protocol import Identity
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.device.streaming import DeviceOutputs, infer_rows
 from edgemcu.errors import InputsError
-from edgemcu.reference import reference_name
+from edgemcu.reference import inputs_digest, reference_name, reference_outputs
 from edgemcu.report.comparison import Comparison, compare, regression_checks
 from edgemcu.report.junit import junit_error, junit_xml
 from edgemcu.report.verification import (
@@ -43,13 +43,13 @@ from edgemcu.steps.evidence import (
     output_scores,
     photo_samples,
 )
-from edgemcu.steps.golden import GOLDEN_FOLDER, golden_outputs, inputs_digest
 from edgemcu.steps.request import DEFAULT_KERNELS, FirmwareRequest
 from edgemcu.steps.stimulus import Stimulus
 from edgemcu.steps.subject import Subject, prepare
 from edgemcu.steps.verify_inputs import choose_stimulus, verify_settings
 
 BASELINE_FILE = "edgemcu-baseline.json"
+GOLDEN_FOLDER = "golden"
 
 EXIT_FAILED = 1
 EXIT_NOT_VERIFIED = 3
@@ -207,7 +207,7 @@ def errors_in_junit(junit: Path | None, board: str, on: str | None) -> Iterator[
 def golden(subject: Subject, stimulus: Stimulus, console: Console = QUIET) -> NDArray[np.uint8]:
     """The reference's outputs for `stimulus`, kept in the build folder."""
     folder = subject.request.build_folder / GOLDEN_FOLDER
-    return golden_outputs(subject.request.model, stimulus.tensors, folder, console=console)
+    return reference_outputs(subject.request.model, stimulus.tensors, folder, console=console)
 
 
 def assemble(
@@ -327,7 +327,8 @@ def _versions(subject: Subject) -> dict[str, str]:
 def _command(subject: Subject) -> str:
     request = subject.request
     source = ["--project", str(request.project.directory)] if request.project else []
-    if not request.own_model:
+    configured = request.project.file.firmware.model if request.project else None
+    if not request.own_model and configured is None:
         source += ["--model", str(request.model)]
     words = ["edgemcu", "verify", *source, "--board", request.board, "--on", str(subject.target)]
     words += ["--runtime", request.runtime]
