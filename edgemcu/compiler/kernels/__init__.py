@@ -89,6 +89,7 @@ class Kernel(Generic[OperationT]):
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
         headers: other headers that it includes, relative to `folder`.
+        sources: other sources that it calls, shared with other kernels of `folder`.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Kernel(Generic[OperationT]):
     bind: Callable[[OperationT], Binding]
     scratch: bool = False
     headers: tuple[str, ...] = field(default=())
+    sources: tuple[str, ...] = field(default=())
 
 
 AnyKernel = Kernel[Any]
@@ -107,10 +109,15 @@ AnyKernel = Kernel[Any]
 @cache
 def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     """The kernels of every target, by name."""
-    from edgemcu.compiler.kernels import cortex_m4, portable
+    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, portable
 
     dsp = (*cortex_m4.KERNELS, *portable.KERNELS)
-    return {"portable": portable.KERNELS, "cortex-m4": dsp, "cortex-m7": dsp}
+    return {
+        "portable": portable.KERNELS,
+        "cortex-m4": dsp,
+        "cortex-m7": dsp,
+        "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
+    }
 
 
 def choose(operation: Operation, target: str) -> AnyKernel:

@@ -1,0 +1,209 @@
+"""Projects for ESP-IDF: their sources compile, run as a process, and PlatformIO takes them.
+
+There is no Espressif toolchain and no SDK here. `tests.support.esp_idf` declares what the sources
+use of ESP-IDF, and does what it does, as far as the sketch can see.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgemcu.board_schema import EspIdfStartup
+from edgemcu.boards import Board, list_boards, load_board
+from edgemcu.device.emulator import start_process
+from edgemcu.device.protocol import Kind
+from edgemcu.device.session import DeviceSession, Limits
+from edgemcu.errors import EdgemcuError, EmulatorError
+from edgemcu.firmware.assemble import assemble
+from edgemcu.firmware.fit import Needs, check_fit
+from tests.support import esp_idf, xtensa
+from tests.support.device_firmware import INPUT_BYTES, expected
+from tests.support.firmware import APP, stand_in, write_stand_in
+
+BOARDS = [b.name for b in list_boards() if isinstance(b.startup, EspIdfStartup)]
+# One for each serial line.
+TYPICAL = ["esp32s3", "esp32s3-eye"]
+# A second of the fake's timer and watchdog, in microseconds.
+SHORT = ["-DSECOND=50000", "-DWATCHDOG_SECONDS=10"]
+
+
+def an_input(start: bytes = b"") -> bytes:
+    return start + random.Random(0).randbytes(INPUT_BYTES - len(start))
+
+
+def impatient(board: Board, inference_seconds: int) -> Board:
+    changed = board.startup.model_copy(update={"inference_seconds": inference_seconds})
+    return board.model_copy(update={"startup": changed})
+
+
+# ---- Sources ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_sources_compile_against_what_they_use_of_the_sdk(
+    name: str, compiler: str, tmp_path: Path
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    project = write_stand_in(load_board(name), tmp_path)
+    command = [compiler, "-std=gnu17", *esp_idf.WARNINGS, "-fsyntax-only"]
+    files = esp_idf.sources(project)
+    done = subprocess.run([*command, *esp_idf.includes(project), *files], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+def test_sources_compile_for_xtensa(name: str, tmp_path: Path) -> None:
+    xtensa.require_compiler()
+    project = write_stand_in(load_board(name), tmp_path / "project")
+    command = [str(xtensa.COMPILER), "-std=gnu17", *esp_idf.WARNINGS, *xtensa.FLAGS]
+    files = [str(path) for path in esp_idf.sources(project)]
+    done = subprocess.run(
+        [*command, *esp_idf.includes(project), "-c", *files], cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(list(tmp_path.glob("*.o"))) == len(files)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_platformio_takes_the_project(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("platformio", reason="platformio is not installed")
+    project = write_stand_in(load_board(name), tmp_path / "project")
+    done = subprocess.run(
+        [sys.executable, "-m", "platformio", "project", "config", "--lint", "-d", str(project)],
+        env={
+            **os.environ,
+            "PLATFORMIO_CORE_DIR": str(tmp_path / "core"),
+            "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+            "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_source_is_in_a_component() -> None:
+    for name in BOARDS:
+        files = assemble(load_board(name), stand_in(), APP)
+        listed = files["src/CMakeLists.txt"]
+        sources = [path for path in files if path.startswith("src/") and path.endswith(".c")]
+        assert all(f'"{path[4:]}"' in listed for path in sources), name
+        assert '"model.c"' in files["components/edgemcu_model/CMakeLists.txt"]
+        assert not any(path.startswith("lib/") for path in files)
+
+
+# ---- As a process -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TYPICAL)
+def test_the_sketch_answers(name: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    project = write_stand_in(board, tmp_path / "project")
+    program = esp_idf.build(project, tmp_path / "program")
+    lines: list[str] = []
+    with DeviceSession(start_process(program), None, lines.append) as session:
+        identity = session.identify()
+        data = an_input()
+        first, second = session.infer(data), session.infer(data, Kind.PIXELS)
+        session.ping(b"x" * 1000)
+    assert (identity.board, identity.counter_hz) == (name, 1_000_000)
+    assert first.outputs == expected(data)
+    assert second.sequence == 2
+    assert lines.count("stack: 4321 of 8192 bytes were never used") == 1
+
+
+def run_and_fail(project: Path, program: Path, start: bytes) -> tuple[EdgemcuError, list[str]]:
+    esp_idf.build(project, program, SHORT)
+    lines: list[str] = []
+    limits = Limits(inference_s=20.0)
+    with DeviceSession(start_process(program), limits, lines.append) as session:
+        session.identify()
+        with pytest.raises(EmulatorError) as error:
+            session.infer(an_input(start))
+    return error.value, lines
+
+
+@pytest.mark.slow
+def test_a_hanging_inference_ends_in_a_fault(tmp_path: Path) -> None:
+    board = impatient(load_board("esp32s3"), inference_seconds=4)
+    project = write_stand_in(board, tmp_path / "project")
+    error, _ = run_and_fail(project, tmp_path / "program", b"HANG")
+    assert "Task watchdog on core 1" in str(error)
+
+
+SLOW_MODEL = """
+#include <time.h>
+static void take_a_while(void)
+{
+    struct timespec time = {.tv_sec = 1, .tv_nsec = 0};
+    nanosleep(&time, NULL);
+}
+"""
+
+
+@pytest.mark.slow
+def test_a_long_inference_is_fed(tmp_path: Path) -> None:
+    """Twice as long as the watchdog allows without a sign of life, half of what it may take."""
+    source = (Path(esp_idf.FOLDER).parent / "device_firmware/model.c").read_text()
+    source = "#define _POSIX_C_SOURCE 200809L\n" + source.replace(
+        "static void fingerprint", SLOW_MODEL + "\nstatic void fingerprint", 1
+    ).replace("    fingerprint(crcs[0]", "    take_a_while();\n    fingerprint(crcs[0]", 1)
+    project = write_stand_in(
+        impatient(load_board("esp32s3"), inference_seconds=40), tmp_path / "project", source
+    )
+    program = esp_idf.build(project, tmp_path / "program", SHORT)
+    with DeviceSession(start_process(program)) as session:
+        session.identify()
+        data = an_input()
+        assert session.infer(data).outputs == expected(data)
+
+
+def test_without_a_listener_the_sketch_goes_on(tmp_path: Path) -> None:
+    project = write_stand_in(load_board("esp32s3-eye"), tmp_path / "project")
+    program = esp_idf.build(project, tmp_path / "program", ["-DNOBODY_LISTENS"])
+    done = subprocess.run([program], input=b"@em1 P 0001  d8207ab6\n", capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+# ---- Memory -----------------------------------------------------------------------------------
+
+
+def test_activations_go_to_psram_only_when_they_must() -> None:
+    small, large = Needs(arena=200_000, weights=1000), Needs(arena=1_000_000, weights=1000)
+    assert check_fit(small, load_board("esp32s3-psram")) == "internal"
+    assert check_fit(large, load_board("esp32s3-psram")) == "psram"
+    with pytest.raises(EdgemcuError, match="sram needs at least"):
+        check_fit(large, load_board("esp32s3"))
+    with pytest.raises(EdgemcuError, match="psram needs at least 3000000 bytes") as error:
+        check_fit(Needs(arena=3_000_000, weights=1000), load_board("esp32s3-n8r2"), list_boards())
+    assert "esp32s3-psram" in str(error.value)
+
+
+def test_a_board_without_psram_is_told_of_those_that_have_it() -> None:
+    with pytest.raises(EdgemcuError) as error:
+        check_fit(Needs(arena=1_000_000, weights=1000), load_board("esp32s3"), list_boards())
+    assert "esp32s3-psram" in str(error.value)
+
+
+def test_psram_is_said_and_set_up(tmp_path: Path) -> None:
+    board = load_board("esp32s3-psram")
+    inside, outside = (
+        assemble(board, stand_in(), APP, arena_in_psram=psram) for psram in (False, True)
+    )
+    linker = "components/edgemcu_model/linker.lf"
+    assert linker not in inside and "model:arena" in outside[linker]
+    assert "linker.lf" in outside["components/edgemcu_model/CMakeLists.txt"]
+    assert "lie in PSRAM" in outside["src/main.c"]
+    assert "PSRAM" not in inside["src/main.c"]
+    setting = "CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=y"
+    assert setting in outside["sdkconfig.defaults"] and setting not in inside["sdkconfig.defaults"]
+    assert "SPIRAM" not in assemble(load_board("esp32s3"), stand_in(), APP)["sdkconfig.defaults"]
