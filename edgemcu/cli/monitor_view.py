@@ -190,10 +190,10 @@ class LiveView:
 
     def _predictions(self, figures: Figures, rows: int) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
-        table.add_column("#", justify="right")
-        table.add_column("class")
-        table.add_column("score", justify="right")
-        table.add_column(figures.unit, justify="right")
+        table.add_column("#", justify="right", no_wrap=True)
+        table.add_column("class", no_wrap=True)
+        table.add_column("score", justify="right", no_wrap=True)
+        table.add_column(figures.unit, justify="right", no_wrap=True)
         records = list(self._records)[-rows:]
         for record in records:
             style = "bold" if record is records[-1] else ""
@@ -205,14 +205,17 @@ class LiveView:
 
     def _bars(self, figures: Figures) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
-        table.add_column("class")
-        table.add_column("last score", justify="left")
-        table.add_column("share of the last 100", justify="left")
+        # What is left beside the names and the numbers is for two bars.
+        width = max(4, min(BAR_WIDTH, (self._terminal.width - 32) // 2))
+        wide = width == BAR_WIDTH
+        table.add_column("class", no_wrap=True, max_width=self._terminal.width - 2 * width - 16)
+        table.add_column("last score", no_wrap=True)
+        table.add_column("share of the last 100" if wide else "recent", no_wrap=True)
         for label, score, share in figures.top(self._top):
             table.add_row(
                 Text(label),
-                _bar(score, "cyan") if score is not None else Text(""),
-                _bar(share, "green", percent=True),
+                _bar(score, width, "cyan") if score is not None else Text(""),
+                _bar(share, width, "green", percent=True),
             )
         return table
 
@@ -243,10 +246,10 @@ class LiveView:
         return text
 
 
-def _bar(value: float, colour: str, *, percent: bool = False) -> Text:
-    filled = round(min(1.0, max(0.0, value)) * BAR_WIDTH)
+def _bar(value: float, width: int, colour: str, *, percent: bool = False) -> Text:
+    filled = round(min(1.0, max(0.0, value)) * width)
     bar = Text("█" * filled, style=colour)
-    bar.append("░" * (BAR_WIDTH - filled), style="dim")
+    bar.append("░" * (width - filled), style="dim")
     return bar.append(f" {value:4.0%}" if percent else f" {value:5.2f}")
 
 
