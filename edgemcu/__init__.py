@@ -13,6 +13,7 @@ from edgemcu._version import __version__
 _PUBLIC = {
     "EdgemcuError": "edgemcu.errors",
     "build_firmware": "edgemcu.steps.build",
+    "classify_photos": "edgemcu.steps.classify",
     "describe_dataset": "edgemcu.steps.dataset",
     "diagnose": "edgemcu.steps.doctor",
     "generate_firmware": "edgemcu.steps.generate",

@@ -20,10 +20,17 @@ _V1_BLOCKS = (
 
 
 def mobilenet_v1(
-    name: str, size: int, width: float, *, channels: int = 3, classes: int = 2, dead: float = 0.0
+    name: str,
+    size: int,
+    width: float,
+    *,
+    channels: int = 3,
+    classes: int = 2,
+    dead: float = 0.0,
+    dead_bias: tuple[float, float] = (-1.0, 0.2),
 ) -> bytes:
     """MobileNet V1 (Howard et al. 2017, arXiv:1704.04861) for square images, as a .tflite file."""
-    net = UntrainedNetwork(name, (size, size, channels), dead=dead)
+    net = UntrainedNetwork(name, (size, size, channels), dead=dead, dead_bias=dead_bias)
     x = net.conv(net.image, int(32 * width), (3, 3), (2, 2))
     for filters, stride in _V1_BLOCKS:
         x = net.depthwise(x, stride=(stride, stride))
@@ -58,7 +65,8 @@ NETWORKS: dict[str, Callable[[str], bytes]] = {
     "mobilenet-v1-0.25-96": lambda name: mobilenet_v1(name, 96, 0.25),
     "resnet8": resnet8,
     "ds-cnn": ds_cnn,
-    # Half of each convolution's output channels have no weights, as in MLPerf Tiny's own.
+    # Half of each convolution's output channels have no weights, as in MLPerf Tiny's own; a sixth
+    # of them are constant at something above zero.
     "mobilenet-v1-0.25-96-half-dead": lambda name: mobilenet_v1(name, 96, 0.25, dead=0.5),
     "person-detection": lambda name: mobilenet_v1(name, 96, 0.25, channels=1),
 }

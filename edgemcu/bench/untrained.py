@@ -47,11 +47,20 @@ class UntrainedNetwork:
         shape: of the input: height, width, channels.
         dead: the share of each convolution's output channels whose weights are all zero, as
             training leaves them in many published networks.
+        dead_bias: least and largest bias of those; a rectifier makes 0 of what is negative.
     """
 
-    def __init__(self, name: str, shape: tuple[int, int, int], *, dead: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, int, int],
+        *,
+        dead: float = 0.0,
+        dead_bias: tuple[float, float] = (-1.0, 0.2),
+    ) -> None:
         self._rng = np.random.default_rng(0)
         self._dead = dead
+        self._dead_bias = dead_bias
         self._writer = TfliteWriter(f"{name}, untrained")
         self._layers = 0
         values = _smooth_images(self._rng, shape)
@@ -136,7 +145,7 @@ class UntrainedNetwork:
         bias = self._rng.normal(0.3, 0.4, channels) - mean * gain
         if axis == 0 and self._dead:
             dead = self._rng.permutation(channels)[: int(channels * self._dead)]
-            gain[dead], bias[dead] = 0.0, self._rng.normal(0.3, 0.4, dead.size)
+            gain[dead], bias[dead] = 0.0, self._rng.uniform(*self._dead_bias, dead.size)
         values = _rectified(raw * gain + bias, relu)
         shape = [1] * 4
         shape[axis] = channels

@@ -28,7 +28,21 @@ from edgemcu.board_schema.esp32 import (
 )
 from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSerial
 from edgemcu.board_schema.serial_line import SerialLine, UsbId
-from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Pin, Stm32Timer, Stm32Usart
+from edgemcu.board_schema.stm32 import (
+    Stm32Lpuart,
+    Stm32Pin,
+    Stm32SerialLine,
+    Stm32Timer,
+    Stm32Usart,
+    Stm32UsartV2,
+)
+from edgemcu.board_schema.stm32_clock import (
+    Stm32Clock,
+    Stm32f4Clock,
+    Stm32f7Clock,
+    Stm32h7Clock,
+    Stm32l4Clock,
+)
 from edgemcu.board_schema.tools import (
     Kernels,
     Platformio,
@@ -65,10 +79,17 @@ __all__ = [
     "SerialLine",
     "SseCounter",
     "StdioSerial",
+    "Stm32Clock",
+    "Stm32Lpuart",
     "Stm32Pin",
+    "Stm32SerialLine",
     "Stm32Timer",
     "Stm32Usart",
+    "Stm32UsartV2",
     "Stm32f4Clock",
+    "Stm32f7Clock",
+    "Stm32h7Clock",
+    "Stm32l4Clock",
     "UsbId",
     "UsbSerialJtag",
 ]

@@ -19,7 +19,20 @@ from edgemcu.board_schema.esp32 import (
 )
 from edgemcu.board_schema.hosted import HostedStartup, MonotonicClock, StdioSerial
 from edgemcu.board_schema.serial_line import SerialLine, UsbId
-from edgemcu.board_schema.stm32 import Stm32f4Clock, Stm32Timer, Stm32Usart
+from edgemcu.board_schema.stm32 import (
+    Stm32Lpuart,
+    Stm32SerialLine,
+    Stm32Timer,
+    Stm32Usart,
+    Stm32UsartV2,
+)
+from edgemcu.board_schema.stm32_clock import (
+    Stm32Clock,
+    Stm32f4Clock,
+    Stm32f7Clock,
+    Stm32h7Clock,
+    Stm32l4Clock,
+)
 from edgemcu.board_schema.tools import Kernels, Platformio, ProcessEmulator, QemuEmulator
 from edgemcu.board_schema.values import Line, Token
 from edgemcu.schema import Table
@@ -45,10 +58,16 @@ class Board(Table):
     startup: Annotated[
         CortexMStartup | EspIdfStartup | HostedStartup, Field(discriminator="driver")
     ]
-    clock: Annotated[FixedClock | Stm32f4Clock, Field(discriminator="driver")] | None = None
+    clock: (
+        Annotated[
+            FixedClock | Stm32f4Clock | Stm32f7Clock | Stm32h7Clock | Stm32l4Clock,
+            Field(discriminator="driver"),
+        ]
+        | None
+    ) = None
     memory: tuple[Memory, ...] = ()
     serial: Annotated[
-        Stm32Usart | CmsdkUart | EspUart | UsbSerialJtag | StdioSerial,
+        Stm32Usart | Stm32UsartV2 | Stm32Lpuart | CmsdkUart | EspUart | UsbSerialJtag | StdioSerial,
         Field(discriminator="driver"),
     ]
     counter: Annotated[
@@ -76,22 +95,30 @@ class Board(Table):
             raise ValueError("clock: is required on a board that is not hosted")
         if self.platformio.board is None:
             raise ValueError("platformio.board: is required on a board that is not hosted")
-        needs_stm32_clock = isinstance(self.serial, Stm32Usart) or isinstance(
-            self.counter, Stm32Timer
-        )
-        if needs_stm32_clock and not isinstance(self.clock, Stm32f4Clock):
-            raise ValueError("clock.driver: stm32 drivers need the clock driver stm32f4-pll")
+        self._check_stm32()
         if isinstance(self.startup, EspIdfStartup):
             self._check_esp_idf(self.startup)
             return self
         if self.camera is not None:
             raise ValueError("camera: needs the startup driver esp-idf")
+        if self.startup.caches and self.core.name != "cortex-m7":
+            raise ValueError("startup.caches: are those of a cortex-m7")
         irq = getattr(self.serial, "irq", 0)
         if irq >= self.startup.interrupts:
             raise ValueError(
                 f"serial.irq: is {irq}, but startup.interrupts is {self.startup.interrupts}"
             )
         return self
+
+    def _check_stm32(self) -> None:
+        clock, serial = self.clock, self.serial
+        if isinstance(serial, Stm32SerialLine):
+            if not isinstance(clock, Stm32Clock) or clock.driver not in serial.clocks:
+                needed = " or ".join(serial.clocks)
+                raise ValueError(f"clock.driver: {serial.driver} needs the clock driver {needed}")
+            serial.check_clock(clock)
+        if isinstance(self.counter, Stm32Timer) and not isinstance(clock, Stm32Clock):
+            raise ValueError("clock.driver: stm32-timer needs the clock driver of an stm32")
 
     def _check_esp_idf(self, startup: EspIdfStartup) -> None:
         if self.platformio.framework != "espidf" or self.platformio.board is None:

@@ -17,11 +17,13 @@ class CortexMStartup(Table):
     Attributes:
         interrupts: external interrupts of the chip, the length of its vector table beyond 16.
         stack: bytes of RAM that are kept for the stack.
+        caches: whether the core has an instruction and a data cache, to be switched on.
     """
 
     driver: Literal["cortex-m"]
     interrupts: int = Field(strict=True, ge=1, le=480)
     stack: Bytes = 8 * 1024
+    caches: bool = False
 
 
 class CmsdkUart(SerialLine):

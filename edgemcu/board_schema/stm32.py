@@ -1,54 +1,20 @@
-"""Drivers of STM32 chips."""
+"""Peripherals of STM32 chips; their clocks are in `stm32_clock`."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from edgemcu.board_schema.serial_line import SerialLine
-from edgemcu.board_schema.values import Address, Bit, Hertz, Interrupt
+from edgemcu.board_schema.stm32_clock import Bus, Stm32Clock
+from edgemcu.board_schema.values import Address, Bit, Interrupt
 from edgemcu.schema import Table
 
-
-class Stm32f4Clock(Table):
-    """[clock] of an STM32F4: its PLL. Limits from ST's RM0090 and the STM32F405 data sheet.
-
-    hz = source_hz / m × n / p; when the PLL does not lock, the chip stays at its 16 MHz HSI.
-    """
-
-    driver: Literal["stm32f4-pll"]
-    source: Literal["hsi", "hse"]
-    source_hz: Hertz
-    m: int = Field(strict=True, ge=2, le=63)
-    n: int = Field(strict=True, ge=50, le=432)
-    p: Literal[2, 4, 6, 8]
-    apb1: Literal[1, 2, 4, 8, 16]
-    apb2: Literal[1, 2, 4, 8, 16]
-    flash_wait_states: int = Field(strict=True, ge=0, le=7)
-
-    @model_validator(mode="after")
-    def _within_limits(self) -> Stm32f4Clock:
-        vco_in = Fraction(self.source_hz, self.m)
-        limits = (
-            ("source_hz / m", vco_in, 950_000, 2_100_000),
-            ("source_hz / m × n", vco_in * self.n, 100_000_000, 432_000_000),
-            ("source_hz / m × n / p", vco_in * self.n / self.p, 1_000_000, 168_000_000),
-            ("the APB1 clock", Fraction(self.hz, self.apb1), 1_000_000, 42_000_000),
-            ("the APB2 clock", Fraction(self.hz, self.apb2), 1_000_000, 84_000_000),
-        )
-        for what, value, low, high in limits:
-            if not low <= value <= high:
-                raise ValueError(f"{what} is {int(value)} Hz, allowed are {low} to {high} Hz")
-        if self.source == "hsi" and self.source_hz != 16_000_000:
-            raise ValueError("source_hz of the HSI is 16000000")
-        return self
-
-    @property
-    def hz(self) -> int:
-        return self.source_hz * self.n // (self.m * self.p)
+# A byte is ten bits long: both ends together may be off by 5 %, and the oscillator by 1 %.
+MAX_BAUD_ERROR = Fraction(2, 100)
 
 
 class Stm32Pin(Table):
@@ -68,21 +34,69 @@ def _pin(value: Any) -> Any:
 Pin = Annotated[Stm32Pin, BeforeValidator(_pin)]
 
 
-class Stm32Usart(SerialLine):
-    """[serial] on an STM32F2/F4 USART.
+class Stm32SerialLine(SerialLine):
+    """[serial] on a USART.
 
     Attributes:
-        bus, enable_bit: which RCC register enables its clock, and which bit.
+        bus, enable_bit: which RCC register enables its clock, and which bit; "apb1-2" is the second
+            register of APB1 where there are two.
+        tx, rx: its pins, and the `alternate_function` that connects them to it.
     """
 
-    driver: Literal["stm32-usart"]
+    driver: str
     base: Address
     irq: Interrupt
-    bus: Literal["apb1", "apb2"]
+    bus: Bus
     enable_bit: Bit
     tx: Pin
     rx: Pin
     alternate_function: int = Field(strict=True, ge=0, le=15)
+
+    # The clock of a bit is counted in units of 1 / this.
+    units: ClassVar[int] = 1
+    divisors: ClassVar[tuple[int, int]] = (16, 0xFFFF)
+    clocks: ClassVar[tuple[str, ...]]
+
+    def check_clock(self, clock: Stm32Clock) -> None:
+        """See whether the line can be had from a clock tree.
+
+        Raises:
+            ValueError: this chip has no such bus, or its clock is not good for the baud rate.
+        """
+        if self.bus not in clock.buses:
+            raise ValueError(f"serial.bus: must be one of {', '.join(clock.buses)}")
+        hz = clock.bus_hz(self.bus)
+        divisor = round(Fraction(hz * self.units, self.baud))
+        low, high = self.divisors
+        error = abs(Fraction(hz * self.units, max(divisor, 1)) / self.baud - 1)
+        if not low <= divisor <= high or error > MAX_BAUD_ERROR:
+            raise ValueError(
+                f"serial.baud: {self.baud} baud cannot be made from a bus clock of {hz} Hz "
+                f"within {float(MAX_BAUD_ERROR):.0%}"
+            )
+
+
+class Stm32Usart(Stm32SerialLine):
+    """[serial] on an STM32F2/F4 USART."""
+
+    driver: Literal["stm32-usart"]
+    clocks: ClassVar[tuple[str, ...]] = ("stm32f4-pll",)
+
+
+class Stm32UsartV2(Stm32SerialLine):
+    """[serial] on a USART of the STM32F7, H7 and L4."""
+
+    driver: Literal["stm32-usart-v2"]
+    clocks: ClassVar[tuple[str, ...]] = ("stm32f7-pll", "stm32h7-pll", "stm32l4-pll")
+
+
+class Stm32Lpuart(Stm32SerialLine):
+    """[serial] on an LPUART of the STM32L4."""
+
+    driver: Literal["stm32-lpuart"]
+    clocks: ClassVar[tuple[str, ...]] = ("stm32l4-pll",)
+    units: ClassVar[int] = 256
+    divisors: ClassVar[tuple[int, int]] = (0x300, 0xFFFFF)
 
 
 class Stm32Timer(Table):

@@ -20,6 +20,12 @@ def _show_verification(result: Any) -> None:
     show_device.verification(result)
 
 
+def _show_classification(result: Any) -> None:
+    from edgemcu.cli import show_device
+
+    show_device.classification(result)
+
+
 def target_options(function: F) -> F:
     """--on and --baud."""
     for option in (
@@ -106,3 +112,33 @@ def verify(
         request = firmware_request(project_path, **firmware)
     outputs = Outputs(junit=junit, html=html, markdown=markdown)
     return verify_firmware(request, outputs=outputs, console=console, **options)
+
+
+@click.command(
+    epilog=examples(
+        "edgemcu classify photo.jpg",
+        "edgemcu classify ~/photos/holiday --on host --top 5",
+        "edgemcu classify cat.png dog.png --on /dev/ttyACM0 --check --json",
+    )
+)
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@firmware_options
+@target_options
+@click.option(
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes to show."
+)
+@click.option("--check", is_flag=True, help="Show what TensorFlow Lite's reference says, too.")
+@verb(_show_classification)
+def classify(project_path: Path, photos: tuple[Path, ...], console: Any, **options: Any) -> Any:
+    """Classify photos on the device.
+
+    PHOTOS are JPEG, PNG, WebP or BMP files of any size, or folders of them; they are cropped and
+    resized as for the training. Exit code 1 if one of them could not be classified.
+    """
+    from edgemcu.steps.classify import classify_photos
+    from edgemcu.steps.request import firmware_request
+
+    firmware = {name: options.pop(name) for name in ("model", "board", "runtime", "kernels", "out")}
+    options.pop("force")
+    request = firmware_request(project_path, **firmware)
+    return classify_photos(request, photos, console=console, **options)

@@ -14,7 +14,7 @@ from edgemcu.cli.verb import examples
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
     *("generate", "build", "run"),
-    *("flash", "verify"),
+    *("flash", "verify", "classify"),
     *("boards", "doctor", "completion"),
 )
 
@@ -55,6 +55,7 @@ for command in (
     firmware.run,
     flash.flash,
     device.verify,
+    device.classify,
     firmware.boards,
     system.doctor,
     system.completion,

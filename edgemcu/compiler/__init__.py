@@ -8,13 +8,15 @@ output bytes equal those of TensorFlow Lite's reference kernels.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from edgemcu.compiler import emit, program
+from edgemcu.compiler.passes import PASSES, selected_passes
 from edgemcu.errors import ModelError, UnsupportedModelError
 from edgemcu.graph.ir import Graph
 
-__all__ = ["Activation", "CompiledModel", "LayerFacts", "compile_model"]
+__all__ = ["PASSES", "Activation", "CompiledModel", "LayerFacts", "compile_model"]
 
 
 @dataclass(frozen=True)
@@ -83,23 +85,32 @@ class CompiledModel:
     target: str
 
 
-def compile_model(graph: Graph, *, target: str = "portable", model_digest: str) -> CompiledModel:
+def compile_model(
+    graph: Graph,
+    *,
+    target: str = "portable",
+    model_digest: str,
+    without_passes: Collection[str] = (),
+) -> CompiledModel:
     """Compile a checked graph to C.
 
     Args:
         graph: as the reader returns it.
         target: the kernel set; "portable" runs everywhere.
         model_digest: SHA-256 of the .tflite file, 64 hexadecimal digits; it goes into the code.
+        without_passes: names of lossless passes (`PASSES`) to leave out.
 
     Raises:
-        UnsupportedModelError: something that the reference kernels refuse, or an unknown target.
+        UnsupportedModelError: something that the reference kernels refuse, or an unknown target or
+            pass.
         ModelError: the digest is not one.
     """
     if not re.fullmatch(r"[0-9a-f]{64}", model_digest):
         raise ModelError(f"{model_digest!r} is not a SHA-256 digest in hexadecimal")
     if not graph.inputs or not graph.outputs:
         raise UnsupportedModelError("the model has no inputs or no outputs")
-    compiled = program.build(graph, target)
+    compiled = program.build(graph, target, selected_passes(without_passes))
+    graph = compiled.graph
     files, weights_bytes = emit.emit(compiled, target, model_digest)
     return CompiledModel(
         files=files,

@@ -112,7 +112,7 @@ class _View:
         files: set[str] = set()
         for call in (call for layer in self.program.layers for call in layer.calls):
             kernel = call.kernel
-            own = (f"{kernel.name}.c", f"{kernel.name}.h", *kernel.headers)
+            own = (f"{kernel.name}.c", f"{kernel.name}.h", *kernel.headers, *kernel.sources)
             files.update(posixpath.normpath(f"{kernel.folder}/{file}") for file in own)
         return sorted(files)
 
@@ -226,7 +226,10 @@ class _View:
             facts.append(f"{layer.macs:,} MACs")
         overlap = "; written over what it has read of its input" if self._overlaps(layer) else ""
         name = names.comment(tensors[layer.output].name)
-        return f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+        return (
+            f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+            + "".join(f"\n * {note}" for note in layer.notes)
+        )
 
     def _overlaps(self, layer: Layer) -> bool:
         """Whether the output shares bytes of the arena with an input."""

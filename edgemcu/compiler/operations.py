@@ -242,3 +242,7 @@ class DequantizeFloat(Operation):
     elements: int
     scale: float
     zero_point: int
+
+
+CLAMPING = (Convolution, DepthwiseConvolution, FullyConnected, Pool, Mean, Sum, Product)
+"""Operations whose output is clamped to a range, so that an activation behind costs nothing."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from edgemcu.compiler import kernels, planner
-from edgemcu.compiler.lowering import lower
 from edgemcu.compiler.operations import Operation
 from edgemcu.compiler.passes import Schedule, schedule
+from edgemcu.compiler.passes.network import Network, data_inputs
 from edgemcu.errors import UnsupportedModelError
-from edgemcu.graph.ir import Graph, Op, OpKind
-
-WEIGHTED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED})
+from edgemcu.graph.ir import Graph, Op
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Layer:
         op: as in the graph.
         output: the tensor that it writes.
         scratch: offset of its scratch memory in the arena, None if it needs none.
+        notes: what passes changed about it.
     """
 
     number: int
@@ -40,6 +40,7 @@ class Layer:
     output: int
     calls: tuple[Call, ...]
     scratch: int | None
+    notes: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -65,7 +66,7 @@ class Program:
     """All that the C text says.
 
     Attributes:
-        graph: what it was made from.
+        graph: what it was made from, as the passes left it.
         storage: for each tensor of the graph, the tensor whose memory it is.
         layers: in execution order.
         placements: of activations, by storage tensor.
@@ -81,34 +82,39 @@ class Program:
     plan: planner.Plan
 
 
-def build(graph: Graph, target: str) -> Program:
-    """Bind every operator to a kernel of `target` and plan the arena.
+def build(graph: Graph, target: str, passes: Collection[str]) -> Program:
+    """Run the passes, bind every operator to a kernel of `target` and plan the arena.
 
     Raises:
         UnsupportedModelError: an operator that this target cannot compute as the reference does.
     """
-    order = schedule(graph)
+    order = schedule(graph, passes)
+    network = Network(order.graph, order.steps)
     calls = []
     for step in order.steps:
-        operations = lower(graph, step.op, step.padding)
-        pieces = [(i,) for i in step.op.inputs] if len(operations) > 1 else [_data_inputs(step.op)]
+        operations = network.lower(step)
+        pieces = [(i,) for i in step.op.inputs] if len(operations) > 1 else [data_inputs(step.op)]
         calls.append(
             tuple(
                 _bind(operation, target, inputs)
                 for operation, inputs in zip(operations, pieces, strict=True)
             )
         )
-    memory = _Memory(graph, order, calls)
+    memory = _Memory(order, calls)
     layers = tuple(
-        Layer(number, step.op, step.op.outputs[0], calls[number - 1], memory.scratch[number])
+        Layer(
+            number,
+            step.op,
+            step.op.outputs[0],
+            calls[number - 1],
+            memory.scratch[number],
+            step.notes,
+        )
         for number, step in enumerate(order.steps, start=1)
     )
-    return Program(graph, order.storage, layers, memory.placements, memory.constants, memory.plan)
-
-
-def _data_inputs(op: Op) -> tuple[int, ...]:
-    """Inputs that a kernel reads at run time; weights and biases are in its constants."""
-    return op.inputs[:1] if op.kind in WEIGHTED else op.inputs
+    return Program(
+        order.graph, order.storage, layers, memory.placements, memory.constants, memory.plan
+    )
 
 
 def _bind(operation: Operation, target: str, inputs: tuple[int, ...]) -> Call:
@@ -119,8 +125,8 @@ def _bind(operation: Operation, target: str, inputs: tuple[int, ...]) -> Call:
 class _Memory:
     """Lives of all activations, which of them may overlap, and the arena plan for both."""
 
-    def __init__(self, graph: Graph, order: Schedule, calls: list[tuple[Call, ...]]) -> None:
-        self.graph = graph
+    def __init__(self, order: Schedule, calls: list[tuple[Call, ...]]) -> None:
+        self.graph = order.graph
         self.storage = order.storage
         self.lives = self._lives(order, calls)
         self._plan(self._slides(order, calls), calls)

@@ -182,7 +182,8 @@ def open_failure(port: str, error: BaseException) -> DeviceError:
         )
     if code == errno.EBUSY or _says(text, "exclusively lock", "Resource busy", "EBUSY"):
         return _busy(port)
-    if code in (errno.EACCES, errno.EPERM) or isinstance(error, PermissionError):
+    denied = code in (errno.EACCES, errno.EPERM) or isinstance(error, PermissionError)
+    if denied or _says(text, "permission denied", "PermissionError", "access is denied"):
         # Windows says that access is denied when another program has the port.
         return _busy(port) if os.name == "nt" or _says(text, "Access is denied") else _denied(port)
     if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or _says(text, "FileNotFoundError"):

@@ -29,6 +29,10 @@ RESULT = "r"
 LOG = "L"
 DONE = "k"
 LOG_FRAME = "l"
+SELFTEST = "S"
+SELFTEST_RESULT = "s"
+TIME = "T"
+TIMING = "t"
 ERROR = "e"
 
 
@@ -61,7 +65,7 @@ class ErrorCode(IntEnum):
 
 
 FAULT_LINE = "edgemcu fault: "
-MESSAGES = "PIDRL"
+MESSAGES = "PIDRLST"
 MESSAGES_BEFORE = "PIDR"  # of firmware whose identity does not list them yet
 LOG_OUTPUT_BYTES = 256
 
@@ -225,6 +229,9 @@ class Identity:
         pixels: whether uint8 pixels are accepted and preprocessed on the device.
         arena_planned, arena_used: bytes, computed ahead of time and in use on the device.
         counter_hz: ticks of the counter per second, as the device's clocks are set; 0 if unknown.
+        clock_hz: the processor's clock; 0 if unknown.
+        stack_bytes: the size of the stack; 0 if unknown.
+        keeps_input: whether inferences can be repeated on the device with the same input.
         max_payload: bytes of the largest payload that the device accepts.
         window: bytes that may be sent behind a frame that is not answered yet.
         messages: the types of request that it answers.
@@ -248,6 +255,9 @@ class Identity:
     window: int
     messages: str = MESSAGES_BEFORE
     image: str = ""
+    clock_hz: int = 0
+    stack_bytes: int = 0
+    keeps_input: bool = False
 
     @classmethod
     def decode(cls, text: bytes) -> Identity:
@@ -257,8 +267,7 @@ class Identity:
             ProtocolError: a key is missing or its value makes no sense, or the firmware speaks
                 another version of the protocol.
         """
-        lines = text.decode("utf-8", errors="replace").splitlines()
-        values = dict(line.split("=", 1) for line in lines if "=" in line)
+        values = read_fields(text)
         if values.get("protocol") != str(PROTOCOL_VERSION):
             raise ProtocolError(
                 f"the firmware speaks version {values.get('protocol')!r} of the wire protocol, "
@@ -273,7 +282,7 @@ class Identity:
                     continue
                 raise ProtocolError(f"the firmware's identity lacks {key.name!r}")
             arguments[key.name] = (
-                readable(value.encode()) if key.type == "str" else _number(key.name, value)
+                readable(value.encode()) if key.type == "str" else read_number(key.name, value)
             )
             if key.type == "bool":
                 arguments[key.name] = bool(arguments[key.name])
@@ -283,9 +292,20 @@ class Identity:
         return identity
 
 
-def _number(key: str, text: str) -> int:
+def read_fields(text: bytes) -> dict[str, str]:
+    """The values of "key=value" lines; other lines are left out."""
+    lines = text.decode("utf-8", errors="replace").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def read_number(key: str, text: str) -> int:
+    """A u32 in decimal digits.
+
+    Raises:
+        ProtocolError: it is none.
+    """
     if not re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) or int(text) > 0xFFFF_FFFF:
-        raise ProtocolError(f"the firmware's identity has no number in {key!r}: {text[:40]!r}")
+        raise ProtocolError(f"the firmware gives no number for {key!r}: {text[:40]!r}")
     return int(text)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from edgemcu._version import __version__
+from edgemcu.device.checks import TIME_MAX, TIME_REQUEST, LoopTiming, SelfTest
 from edgemcu.device.inference import Inference, Patience, StartOver, Timing, check_input
 from edgemcu.device.link import Link
 from edgemcu.device.protocol import (
@@ -19,7 +20,11 @@ from edgemcu.device.protocol import (
     LOG,
     PING,
     PONG,
+    SELFTEST,
+    SELFTEST_RESULT,
     SESSION,
+    TIME,
+    TIMING,
     Damage,
     ErrorAnswer,
     ErrorCode,
@@ -34,6 +39,7 @@ from edgemcu.device.transport import Transport
 from edgemcu.errors import DeviceError, ProtocolError
 
 MAX_OUTPUT_BYTES = 1 << 24
+_BATCH_S = 2.0  # of timed inferences in one request
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,63 @@ class DeviceSession:
         self._level = level
         self._level_lost = False
 
+    def self_test(self) -> SelfTest:
+        """Have the device check itself; it computes one inference for that.
+
+        Raises:
+            DeviceError: the firmware is too old for that, faulted, or gives no right answer.
+            ProtocolError: its answer makes no sense.
+        """
+        self._must_know(SELFTEST, "self-test")
+        answer = self._ask(SELFTEST, b"", SELFTEST_RESULT, self.limits.inference_s)
+        return SelfTest.decode(answer.payload)
+
+    def time(self, data: bytes, kind: Kind = Kind.TENSOR, count: int = 100) -> LoopTiming:
+        """Have the device run one input `count` times, each timed by its own counter.
+
+        The line is silent meanwhile. Firmware that has no RAM to keep the input (see
+        `Identity.keeps_input`) times a built-in one.
+
+        Args:
+            data, kind: as for `infer`.
+            count: inferences, at least 1.
+
+        Raises:
+            DeviceError: as `infer`, or the firmware is too old for that.
+            ProtocolError: the device's answers make no sense.
+        """
+        self._must_know(TIME, "timing loops")
+        if count < 1:
+            raise DeviceError("at least one inference must be timed", where=self.identity.board)
+        timing: LoopTiming | None = None
+        per_inference = 0.0
+        for _ in range(self.limits.attempts):
+            self.infer(data, kind)
+            while timing is None or timing.count < count:
+                # Long enough that the line's own time is little; a lost answer costs no more.
+                batch = int(_BATCH_S / per_inference) if per_inference else 1
+                batch = max(1, min(batch, TIME_MAX, count - (timing.count if timing else 0)))
+                started = time.monotonic()
+                part = self._time_batch(batch, 10 * batch * per_inference)
+                if part is None:
+                    break  # the device has been reset: it needs the input again
+                timing = part if timing is None else timing + part
+                per_inference = max(1e-6, (time.monotonic() - started) / batch)
+            else:
+                return timing
+        raise self._link.failure("the device keeps losing the input")
+
+    def _time_batch(self, count: int, expected: float) -> LoopTiming | None:
+        """One request; None where the device does not have the input any more."""
+        request = TIME_REQUEST.pack(self._input_id, count)
+        answer = self._exchange(TIME, request, TIMING, self._result_seconds() + expected)
+        if isinstance(answer, Frame):
+            hz = self.identity.counter_hz
+            return LoopTiming.decode(answer.payload, self._input_id, count, hz)
+        if answer.code == ErrorCode.NO_INPUT:
+            return None
+        raise self._refused(answer)
+
     def _must_know(self, request: str, name: str) -> None:
         identity = self.identity
         if request not in identity.messages:
@@ -215,6 +278,18 @@ class DeviceSession:
             )
 
     def _ask(self, request: str, payload: bytes, answer: str, seconds: float) -> Frame:
+        """`_exchange` for a request that a device has no reason to refuse."""
+        frame = self._exchange(request, payload, answer, seconds)
+        if isinstance(frame, ErrorAnswer):
+            raise self._refused(frame)
+        return frame
+
+    def _refused(self, error: ErrorAnswer) -> DeviceError:
+        return self._link.failure(f"the device reports: {error.text} (code {error.code})")
+
+    def _exchange(
+        self, request: str, payload: bytes, answer: str, seconds: float
+    ) -> Frame | ErrorAnswer:
         """The device's answer to a request that may be repeated without harm."""
         reason = ""
         for _ in range(self.limits.attempts):
@@ -231,10 +306,7 @@ class DeviceSession:
                     reason = "the device has restarted"
                     self._restarted()
                     break
-                if frame.type == answer:
-                    return frame
-                error = ErrorAnswer.decode(frame.payload)
-                raise self._link.failure(f"the device reports: {error.text} (code {error.code})")
+                return frame if frame.type == answer else ErrorAnswer.decode(frame.payload)
         raise self._link.failure(f"gave up after {self.limits.attempts} attempts: {reason}")
 
     def infer(self, data: bytes, kind: Kind = Kind.TENSOR) -> InferenceResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from edgemcu.device.ports import open_failure
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from serial import Serial
 
 READ_BYTES = 1 << 16
+POLL_S = 0.05
 
 
 class Transport(Protocol):
@@ -128,27 +130,34 @@ class SerialTransport:
         import serial
 
         self.name = port
+        # Over a network each change of a setting is a conversation: there the time-out is fixed.
+        self._fixed = "://" in port
         # A start bit, eight data bits and a stop bit.
         self.bytes_per_second: float | None = baud / 10
         try:
             # Two programs on one port would each get a part of the bytes.
             self._port: Serial = serial.serial_for_url(
-                port, baudrate=baud, timeout=0, exclusive=True
+                port, baudrate=baud, timeout=POLL_S if self._fixed else 0, exclusive=True
             )
         except (OSError, ValueError) as error:
             raise open_failure(port, error) from error
 
     def read(self, timeout: float) -> bytes:
+        deadline = time.monotonic() + timeout
         try:
-            self._port.timeout = max(0.0, timeout)
+            if not self._fixed:
+                self._port.timeout = max(0.0, timeout)
             first = self._port.read(1)
+            while self._fixed and not first and time.monotonic() < deadline:
+                first = self._port.read(1)
             return bytes(first + self._port.read(self._port.in_waiting)) if first else b""
         except TypeError as error:
             # That is how pyserial finds a port closed that vanishes in mid-read.
             raise ConnectionAbortedError("the port has vanished") from error
 
     def write(self, data: bytes, timeout: float) -> None:
-        self._port.write_timeout = timeout
+        if not self._fixed:
+            self._port.write_timeout = timeout
         self._port.write(data)
 
     def failure(self, message: str, last_output: str) -> DeviceError:

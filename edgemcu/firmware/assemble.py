@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_json
-from edgemcu.board_schema import Board, CortexMStartup
-from edgemcu.firmware import esp_idf
+from edgemcu.board_schema import Board, CortexMStartup, Stm32Clock
+from edgemcu.firmware import esp_idf, stm32
+from edgemcu.firmware.fit import Needs, has_room
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
 from edgemcu.firmware.pictures import PAUSE_MS, FlashPhotos
 from edgemcu.firmware.runtime import RuntimeSources
 from edgemcu.firmware.templates import render
+from edgemcu.platformio.manifest import board_manifest
 from edgemcu.preprocessing import Preprocessing
 from edgemcu.project import Source
 
@@ -29,6 +30,10 @@ _CONTENTS = (
     ("src/source.c", "where pictures come from that no host sends"),
     ("src/resize.c", "a frame's colours, part and size become those of the model's picture"),
     ("src/photos.c", "test photos in flash"),
+    ("src/inference.c", "the input as it arrives, and the runs of the model"),
+    ("src/log.c", "what is written about each inference"),
+    ("src/mlperf.c", "the commands of the MLPerf Tiny benchmark"),
+    ("src/selftest.c", "what the firmware can check by itself"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
     ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
@@ -60,10 +65,15 @@ class AppFacts:
         input_table: the int8 input for each pixel value, or None where the model takes no pixels.
         input_formula: the same in words.
         classes: names of the model's outputs, if it has any.
-        score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30.
+        score_zero_point, score_scale_q30: score = (output − zero point) × scale, scale × 2^30; of
+            the first output, scale 0 if that is not int8.
         source: where pictures come from beside the serial line.
         photos: for the source "flash".
         picture: what the model takes, for the source "camera".
+        input_bytes: of all input tensors.
+        pattern_outputs_crc32: of the reference's outputs for `self_test_pattern`, if known.
+        mlperf_model: what the MLPerf Tiny benchmark calls the model, or its own name.
+        mlperf_flip: whether the benchmark's inputs are uint8 pixels for an int8 input.
     """
 
     title: str
@@ -80,6 +90,10 @@ class AppFacts:
     source: Source = "serial"
     photos: FlashPhotos | None = None
     picture: Preprocessing | None = None
+    input_bytes: int = 0
+    pattern_outputs_crc32: int | None = None
+    mlperf_model: str = "unknown"
+    mlperf_flip: bool = False
 
     @property
     def source_pause_ms(self) -> int:
@@ -99,7 +113,7 @@ def assemble(
     files = {path: render(name, context) for path, name in chosen.items()}
     files.update(model_files)
     if board.platformio.board is not None and board.platformio.board.id is None:
-        files[f"boards/{board.name}.json"] = _board_json(board)
+        files[f"boards/{board.name}.json"] = board_manifest(board)
     context["contents"] = [
         (path, text)
         for path, text in _CONTENTS
@@ -129,12 +143,18 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "clock": board.clock,
         "runtime": runtime,
         "app": app,
+        "virtual_hz": getattr(board.emulator, "counter_hz", 0),
+        "keep_input": has_room(
+            Needs(arena=runtime.arena_bytes, weights=runtime.weights_bytes), board, app.input_bytes
+        ),
         "board_constants": board_constants(board),
         "clock_setup": needs_clock_setup(board),
         "cplusplus": runtime.cplusplus,
         "machine_flags": board.core.flags,
         "link_flags": runtime.link_flags,
     }
+    if isinstance(board.clock, Stm32Clock):
+        context |= stm32.clock_context(board.clock)
     if isinstance(board.startup, CortexMStartup):
         names = {role: board.region(role).name.upper() for role in ("code", "model", "data")}
         names |= {role: board.region(role).name.upper() for role in ("arena", "stack")}
@@ -147,25 +167,3 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         )
         context["link_flags"] = ("-nostartfiles", "-Wl,--gc-sections", *runtime.link_flags)
     return context
-
-
-def _board_json(board: Board) -> str:
-    facts = board.platformio.board
-    assert facts is not None
-    cpu = next((f[6:] for f in board.core.flags if f.startswith("-mcpu=")), board.core.name)
-    upload: dict[str, Any] = {
-        "maximum_ram_size": board.ram_bytes,
-        "maximum_size": board.flash_bytes,
-    }
-    if facts.upload:
-        upload |= {"protocol": facts.upload[0], "protocols": sorted(facts.upload)}
-    manifest: dict[str, Any] = {
-        "name": board.title,
-        "vendor": facts.vendor,
-        "url": facts.url,
-        "build": {"cpu": cpu, "f_cpu": f"{board.clock_hz}L", "mcu": board.mcu},
-        "upload": upload,
-    }
-    if facts.debug:
-        manifest["debug"] = dict(sorted(facts.debug.items()))
-    return json.dumps(manifest, indent=2) + "\n"

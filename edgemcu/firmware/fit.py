@@ -23,6 +23,9 @@ IDF_DATA_BYTES = 60_000
 
 ArenaMemory = Literal["internal", "psram"]
 
+# Of a runtime's own variables nobody knows exactly before the linker.
+_RESERVE_BYTES = 8 * 1024
+
 _WHAT: dict[Role, str] = {
     "code": "code",
     "model": "weights",
@@ -94,6 +97,19 @@ def _problems_with_psram(needs: Needs, board: Board) -> list[str]:
     return problems
 
 
+def has_room(needs: Needs, board: Board, more: int) -> bool:
+    """Whether `more` bytes of variables certainly fit beside the model and the sketch.
+
+    On a hosted board everything does.
+    """
+    by_role = _bytes_by_role(needs, board)
+    return all(
+        sum(by_role[role] for role in region.holds) + more + _RESERVE_BYTES <= region.size
+        for region in board.memory
+        if "data" in region.holds
+    )
+
+
 def _bytes_by_role(needs: Needs, board: Board) -> dict[Role, int]:
     idf = isinstance(board.startup, EspIdfStartup)
     return {
@@ -122,8 +138,9 @@ def _problems(needs: Needs, board: Board) -> list[str]:
 def room(needs: Needs, board: Board, role: Role) -> int:
     """Bytes that are left for `role` where it lies, beside whatever else lies there.
 
-    Only for boards that are not hosted.
+    Activations may take the whole PSRAM where there is one. Only for boards that are not hosted.
     """
     region, by_role = board.region(role), _bytes_by_role(needs, board)
     others = sum(size for name, size in by_role.items() if name in region.holds and name != role)
-    return max(0, region.size - others)
+    psram = board.psram.size if role == "arena" and board.psram else 0
+    return max(psram, region.size - others)

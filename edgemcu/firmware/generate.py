@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ from edgemcu.tflite import ModelMetadata, parse_model, read_metadata
 from edgemcu.tflite.reader import read_bytes
 
 SERIAL = Pictures()
+# The MLPerf Tiny benchmark's models, by the shapes of input and output.
+_MLPERF_MODELS: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
+    ((1, 32, 32, 3), (1, 10)): "ic01",
+    ((1, 96, 96, 3), (1, 2)): "vww01",
+    ((1, 49, 10, 1), (1, 12)): "kws01",
+}
+# Those whose inputs its runner sends as uint8 pixels: its reference code subtracts 128.
+_MLPERF_PIXELS = ("ic01", "vww01")
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,7 @@ def generate_project(
     pictures: Pictures = SERIAL,
     kernels: str = AUTO,
     others: Sequence[Board] = (),
+    known_answer: Callable[[], int | None] = lambda: None,
     force: bool = False,
 ) -> GeneratedProject:
     """Write the PlatformIO project that runs `model` on `board`.
@@ -85,6 +95,7 @@ def generate_project(
         pictures: where the firmware's pictures come from beside the serial line.
         kernels: the compiled runtime's kernel set; "auto" is the one that the board names.
         others: boards that may be proposed when the model does not fit this one.
+        known_answer: gives the CRC-32 of the right outputs for the self-test's input, if known.
         force: overwrite files that were edited by hand.
 
     Raises:
@@ -102,6 +113,7 @@ def generate_project(
     memory = check_fit(needs, board, others)
     check_source(pictures.source, board, metadata, str(model))
     app = app_facts(source, metadata, model.name, title or model.stem)
+    app = replace(app, pattern_outputs_crc32=known_answer())
     if pictures.source == "flash":
         assert metadata is not None
         photos = flash_photos(pictures, metadata, board, needs)
@@ -138,16 +150,18 @@ def app_facts(
     formula = ""
     classes: tuple[str, ...] = ()
     score_zero_point, score_scale_q30 = 0, 0
+    source, target = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
+    if target.dtype is DType.INT8 and target.quantization is not None:
+        score_zero_point = target.quantization.zero_point
+        score_scale_q30 = max(1, round(target.quantization.scale * 2**30))
+    mlperf_model = _MLPERF_MODELS.get((source.shape, target.shape))
     if metadata is not None:
-        source, target = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
         if source.dtype is DType.INT8 and source.quantization is not None:
             spec, to = metadata.preprocessing, source.quantization
             table = tuple(int(value) for value in input_table(spec, to.scale, to.zero_point))
             formula = _input_formula(spec, source)
-        if target.dtype is DType.INT8 and target.quantization is not None:
+        if score_scale_q30:
             classes = metadata.classes
-            score_zero_point = target.quantization.zero_point
-            score_scale_q30 = round(target.quantization.scale * 2**30)
     return AppFacts(
         title=title,
         model_name=name,
@@ -160,6 +174,9 @@ def app_facts(
         classes=classes,
         score_zero_point=score_zero_point,
         score_scale_q30=score_scale_q30,
+        input_bytes=graph.input_bytes,
+        mlperf_model=mlperf_model or re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(name).stem)[:40],
+        mlperf_flip=table is None and mlperf_model in _MLPERF_PIXELS,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from edgemcu.board_schema import (
     Board,
     CmsdkTimer,
@@ -14,13 +12,27 @@ from edgemcu.board_schema import (
     EspUart,
     MonotonicClock,
     SseCounter,
-    Stm32f4Clock,
+    Stm32Clock,
+    Stm32SerialLine,
     Stm32Timer,
-    Stm32Usart,
 )
-from edgemcu.firmware import esp_idf
+from edgemcu.firmware import esp_idf, stm32
 
 Constants = list[tuple[str, str]]
+
+
+def _stm32_clock(name: str) -> dict[str, str]:
+    header = {"project/clock/stm32.h.jinja": "src/clock.h"}
+    return {f"project/clock/{name}.c.jinja": "src/clock.c", **header}
+
+
+def _stm32_serial(name: str) -> dict[str, str]:
+    return {
+        f"project/serial/{name}.c": "src/serial.c",
+        "project/serial/gpio.h": "src/gpio.h",
+        "project/serial/ring.h": "src/ring.h",
+    }
+
 
 # driver → {file in firmware_templates/: path in the project}
 _STARTUP = {
@@ -29,20 +41,20 @@ _STARTUP = {
         "project/startup/cortex_m.h": "src/cortex_m.h",
     },
     "esp-idf": esp_idf.TEMPLATES,
-    "hosted": {},
+    "hosted": {"project/startup/hosted.c": "src/system.c"},
 }
 _CLOCK = {
     "fixed": {},
-    "stm32f4-pll": {
-        "project/clock/stm32f4-pll.c.jinja": "src/clock.c",
-        "project/clock/stm32f4-pll.h": "src/clock.h",
-    },
+    # An F7's clock tree is an F4's.
+    "stm32f4-pll": _stm32_clock("stm32f4-pll"),
+    "stm32f7-pll": _stm32_clock("stm32f4-pll"),
+    "stm32h7-pll": _stm32_clock("stm32h7-pll"),
+    "stm32l4-pll": _stm32_clock("stm32l4-pll"),
 }
 _SERIAL = {
-    "stm32-usart": {
-        "project/serial/stm32-usart.c": "src/serial.c",
-        "project/serial/ring.h": "src/ring.h",
-    },
+    "stm32-usart": _stm32_serial("stm32-usart"),
+    "stm32-usart-v2": _stm32_serial("stm32-usart-v2"),
+    "stm32-lpuart": _stm32_serial("stm32-usart-v2"),
     "cmsdk-uart": {
         "project/serial/cmsdk-uart.c": "src/serial.c",
         "project/serial/ring.h": "src/ring.h",
@@ -64,11 +76,18 @@ _SKETCH = {
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
     "sketch/frame.h": "src/frame.h",
+    "sketch/inference.c": "src/inference.c",
+    "sketch/inference.h": "src/inference.h",
     "sketch/log.c": "src/log.c",
     "sketch/log.h": "src/log.h",
+    "sketch/mlperf.c": "src/mlperf.c",
+    "sketch/mlperf.h": "src/mlperf.h",
     "sketch/protocol.c": "src/protocol.c",
     "sketch/protocol.h": "include/protocol.h",
+    "sketch/selftest.c": "src/selftest.c",
+    "sketch/selftest.h": "src/selftest.h",
     "sketch/serial.h": "include/serial.h",
+    "sketch/system.h": "include/system.h",
 }
 # What ESP-IDF does in its own way.
 _OWN_BUILD = {
@@ -135,30 +154,20 @@ def board_constants(board: Board) -> list[tuple[str, Constants]]:
         groups.append(("Interrupts of the chip", [("BOARD_INTERRUPTS", interrupts)]))
     if isinstance(board.startup, EspIdfStartup):
         groups.append(esp_idf.task_constants(board.startup))
+    elif board.clock is not None:
+        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
     if isinstance(board.serial, EspUart):
         groups.append(esp_idf.uart_constants(board.serial))
-    if board.clock is not None:
-        groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
-    if isinstance(board.clock, Stm32f4Clock):
-        groups.append(_clock(board.clock))
-    if isinstance(board.serial, (Stm32Usart, CmsdkUart)):
+    if isinstance(board.clock, Stm32Clock):
+        groups.append(stm32.clock_constants(board.clock))
+    if isinstance(board.serial, (Stm32SerialLine, CmsdkUart)):
         groups.append(_serial(board.serial))
     if not isinstance(board.counter, (EspTimer, MonotonicClock)):
         groups.append(("Counter", _counter(board.counter)))
     return groups
 
 
-def _clock(clock: Stm32f4Clock) -> tuple[str, Constants]:
-    names = ("HZ", "M", "N", "P", "Q", "APB1", "APB2", "FLASH_WAIT_STATES")
-    values = (
-        *(clock.hz, clock.m, clock.n, clock.p, _pll_q(clock)),
-        *(clock.apb1, clock.apb2, clock.flash_wait_states),
-    )
-    heading = f"Clock: {clock.source.upper()} of {clock.source_hz} Hz / M x N / P"
-    return heading, [(f"CLOCK_{name}", f"{v}u") for name, v in zip(names, values, strict=True)]
-
-
-def _serial(serial: Stm32Usart | CmsdkUart) -> tuple[str, Constants]:
+def _serial(serial: Stm32SerialLine | CmsdkUart) -> tuple[str, Constants]:
     constants = [
         ("SERIAL_BASE", _address(serial.base)),
         ("SERIAL_IRQ", str(serial.irq)),
@@ -166,20 +175,8 @@ def _serial(serial: Stm32Usart | CmsdkUart) -> tuple[str, Constants]:
     ]
     if isinstance(serial, CmsdkUart):
         return "Serial line", [*constants, ("SERIAL_HZ", f"{serial.hz}u")]
-    heading = (
-        f"Serial line: TX on P{serial.tx.port}{serial.tx.number}, "
-        f"RX on P{serial.rx.port}{serial.rx.number}"
-    )
-    return heading, [
-        *constants,
-        ("SERIAL_BUS", f"BUS_{serial.bus.upper()}"),
-        ("SERIAL_ENABLE_BIT", f"{serial.enable_bit}u"),
-        ("SERIAL_TX_PORT", _port(serial.tx.port)),
-        ("SERIAL_TX_PIN", f"{serial.tx.number}u"),
-        ("SERIAL_RX_PORT", _port(serial.rx.port)),
-        ("SERIAL_RX_PIN", f"{serial.rx.number}u"),
-        ("SERIAL_ALTERNATE_FUNCTION", f"{serial.alternate_function}u"),
-    ]
+    heading, more = stm32.serial_constants(serial)
+    return heading, [*constants, *more]
 
 
 def _counter(counter: Stm32Timer | CmsdkTimer | SseCounter) -> Constants:
@@ -195,13 +192,3 @@ def _counter(counter: Stm32Timer | CmsdkTimer | SseCounter) -> Constants:
 
 def _address(value: int) -> str:
     return f"0x{value:08X}u"
-
-
-def _port(letter: str) -> str:
-    return f"{ord(letter) - ord('A')}u"
-
-
-def _pll_q(clock: Stm32f4Clock) -> int:
-    """The divider of the PLL's 48 MHz output: unused here, but it must stay within its limits."""
-    vco_hz = clock.source_hz * clock.n // clock.m
-    return min(15, max(2, math.ceil(vco_hz / 48_000_000)))

@@ -23,6 +23,7 @@ from platformdirs import user_cache_path
 from edgemcu.artefacts import write_if_changed
 from edgemcu.board_schema import Board
 from edgemcu.errors import ToolMissingError
+from edgemcu.platformio.manifest import board_manifest
 from edgemcu.shipped import shipped
 
 SCONS_VERSION = "4.41101.0"  # PlatformIO's way to write SCons 4.11.1, which pyproject.toml pins
@@ -31,6 +32,7 @@ _PLATFORMS = {
     "ststm32": ("19.6.0", "project/platform/builder/main.py"),
     "native": ("1.2.1", "platforms/native_builder.py"),
 }
+_PLATFORM = re.compile(r"platformio/([a-z0-9]+)@(\S+)")
 _TOOLCHAIN = ("toolchain-gccarmnoneeabi", "1.120301.0")
 _LOCK_SECONDS = 60
 
@@ -72,7 +74,7 @@ def core_folder(board: Board) -> CoreFolder:
     found = shutil.which(board.core.compiler)
     if found is None:
         raise missing_compiler(board.core.compiler)
-    return CoreFolder(_prepare(), "stand-in", _version_of(found))
+    return CoreFolder(_prepare(board), "stand-in", _version_of(found))
 
 
 def missing_compiler(command: str, part: str = "") -> ToolMissingError:
@@ -91,7 +93,7 @@ def _installed_compiler(core: Path, board: Board) -> str | None:
     """The compiler that the user's own PlatformIO would build with, if nothing is missing there."""
     if not (core / "packages" / "tool-scons" / ".piopm").is_file():
         return None
-    platform = re.fullmatch(r"platformio/([a-z0-9]+)@(\S+)", board.platformio.platform)
+    platform = _PLATFORM.fullmatch(board.platformio.platform)
     if platform is not None and _find(core / "platforms", platform[1], platform[2]) is None:
         return None
     if platform is not None and platform[1] == "native":
@@ -127,14 +129,23 @@ def _version_of(compiler: str) -> str:
     return done.stdout.splitlines()[0].strip() if done.stdout else Path(compiler).name
 
 
-def _prepare() -> Path:
-    """Write the stand-ins, or what of them is missing, and return their core folder."""
+def _prepare(board: Board) -> Path:
+    """Write the stand-ins for `board`, or what of them is missing; return their core folder."""
     core = user_cache_path("edgemcu") / "platformio"
     core.mkdir(parents=True, exist_ok=True)
     with FileLock(core / ".lock", timeout=_LOCK_SECONDS):
-        for name, text in _stand_ins().items():
+        for name, text in (_stand_ins() | _own_board(board)).items():
             write_if_changed(core / name, text.encode())
     return core
+
+
+def _own_board(board: Board) -> dict[str, str]:
+    """What the stand-in platform knows of a board that goes by PlatformIO's own name."""
+    facts = board.platformio.board
+    match = _PLATFORM.fullmatch(board.platformio.platform)
+    if facts is None or facts.id is None or match is None or match[1] not in _PLATFORMS:
+        return {}
+    return {f"platforms/{match[1]}/boards/{facts.id}.json": board_manifest(board)}
 
 
 def _stand_ins() -> dict[str, str]:

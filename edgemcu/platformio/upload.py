@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from edgemcu.artefacts import write_text
@@ -12,11 +11,13 @@ from edgemcu.board_schema import Board
 from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.device.ports import open_failure
 from edgemcu.errors import EdgemcuError, FlashError, ToolMissingError
+from edgemcu.platformio.image import Image
 from edgemcu.platformio.process import Finished, run_program
 from edgemcu.platformio.uploaders import Uploader
 
 SHOWN_LINES = 12
 
+_ADDRESS = re.compile(r"^Writing at 0x([0-9a-f]{1,8})\b")
 _PERCENT = re.compile(r"\b(\d{1,3})(?:\.\d+)? ?%")
 _NOISE = re.compile(
     r"^\s*$|^[-=*.]{8,}|^(Verbose mode|LDF|PACKAGES|CONFIGURATION|PLATFORM|HARDWARE)"
@@ -69,7 +70,7 @@ _CAUSES = (
         "the chip's boot loader does not answer",
     ),
     _cause(
-        r"Timed out waiting for packet|Timeout|timed out",
+        r"No more data to read|Timed out waiting for packet|Timeout|timed out",
         "the chip stopped answering while it was being written",
     ),
     _cause(
@@ -113,6 +114,7 @@ class UploadFailed(Exception):  # noqa: N818 - a signal between two modules, no 
 def upload(
     uploader: Uploader,
     board: Board,
+    image: Image,
     *,
     port: str | None,
     log: Path,
@@ -130,12 +132,12 @@ def upload(
         UploadFailed: it did not work; why, and whether to try again.
     """
     label = f"flashing {board.name} with {uploader.way}"
-    with console.progress(label, total=100, unit="%") as bar:
+    with console.progress(label, total=image.bytes, unit="bytes") as bar:
         done = run_program(
             uploader.command,
             timeout_s=timeout_s,
             environment=uploader.environment,
-            on_line=partial(_advance, _Progress(bar)),
+            on_line=_Progress(bar, image).line,
         )
     write_text(log, f"$ {' '.join(uploader.command)}\n{done.output}")
     if done.code != 0:
@@ -143,21 +145,25 @@ def upload(
 
 
 class _Progress:
-    """Moves a bar by the percentages that a tool prints, which begin anew for each file."""
+    """Moves a bar by the addresses (esptool) or percentages (others) that a tool prints."""
 
-    def __init__(self, bar: ProgressBar) -> None:
+    def __init__(self, bar: ProgressBar, image: Image) -> None:
         self._bar = bar
+        self._parts = [(part.address, part.file.stat().st_size) for part in image.parts]
+        self._total = image.bytes
         self._shown = 0
 
-    def reached(self, percent: int) -> None:
-        if self._shown < percent <= 100:
-            self._bar.advance(percent - self._shown)
-            self._shown = percent
+    def line(self, line: str) -> None:
+        if match := _ADDRESS.search(line):
+            address = int(match[1], 16)
+            self._reached(sum(min(max(0, address - at), size) for at, size in self._parts))
+        elif len(self._parts) == 1 and (match := _PERCENT.search(line)):
+            self._reached(self._total * min(int(match[1]), 100) // 100)
 
-
-def _advance(progress: _Progress, line: str) -> None:
-    if match := _PERCENT.search(line):
-        progress.reached(int(match[1]))
+    def _reached(self, done: int) -> None:
+        if done > self._shown:
+            self._bar.advance(done - self._shown)
+            self._shown = done
 
 
 def _failure(

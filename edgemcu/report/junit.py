@@ -22,7 +22,7 @@ def junit_xml(verification: Verification, seconds: float = 0.0) -> str:
     v = verification
     outcomes = [check.outcome for check in v.checks]
     root, suite = _suite(
-        f"{v.board}.{_dotless(v.target)}",
+        f"{v.board}.{_plain(v.target)}",
         tests=len(v.checks),
         failures=outcomes.count("failed"),
         skipped=outcomes.count("not checked"),
@@ -38,16 +38,16 @@ def junit_xml(verification: Verification, seconds: float = 0.0) -> str:
         ("kernels", v.kernels),
         *v.versions.items(),
     ):
-        ElementTree.SubElement(properties, "property", name=name, value=_clean(value))
+        ElementTree.SubElement(properties, "property", name=name, value=value)
     for check in v.checks:
         case = _case(suite, v.board, v.target, check.title)
         if check.outcome == "failed":
             failure = ElementTree.SubElement(
-                case, "failure", type=check.name, message=_clean(_headline(check))
+                case, "failure", type=check.name, message=_headline(check)
             )
-            failure.text = _clean(_failure_text(check, v))
+            failure.text = _failure_text(check, v)
         elif check.outcome == "not checked":
-            ElementTree.SubElement(case, "skipped", message=_clean(check.detail))
+            ElementTree.SubElement(case, "skipped", message=check.detail)
     return _document(root)
 
 
@@ -56,14 +56,13 @@ def junit_error(
 ) -> str:
     """The document of a verification that could not be carried out."""
     root, suite = _suite(
-        f"{board}.{_dotless(target)}", tests=1, errors=1, seconds=seconds, finished=finished
+        f"{board}.{_plain(target)}", tests=1, errors=1, seconds=seconds, finished=finished
     )
     case = _case(suite, board, target, "the firmware can be verified")
     headline = error.message if isinstance(error, EdgemcuError) else f"{error}"
-    element = ElementTree.SubElement(
-        case, "error", type=type(error).__name__, message=_clean(headline.splitlines()[0])
-    )
-    element.text = _clean(str(error))
+    first = next(iter(headline.splitlines()), "")
+    element = ElementTree.SubElement(case, "error", type=type(error).__name__, message=first)
+    element.text = str(error)
     return _document(root)
 
 
@@ -87,7 +86,7 @@ def _suite(
     suite = ElementTree.SubElement(
         root,
         "testsuite",
-        {"name": _clean(f"edgemcu.verify.{name}"), **counts, "skipped": str(skipped)},
+        {"name": f"edgemcu.verify.{name}", **counts, "skipped": str(skipped)},
     )
     if finished:
         # The schemas that readers follow know no time zone; UTC is what they assume.
@@ -99,8 +98,8 @@ def _case(suite: ElementTree.Element, board: str, target: str, title: str) -> El
     return ElementTree.SubElement(
         suite,
         "testcase",
-        classname=_clean(f"edgemcu.verify.{board}.{_dotless(target)}"),
-        name=_clean(title),
+        classname=f"edgemcu.verify.{board}.{_plain(target)}",
+        name=title,
         time="0.000",
     )
 
@@ -126,9 +125,9 @@ def _failure_text(check: Check, verification: Verification) -> str:
     return "\n".join(lines)
 
 
-def _dotless(name: str) -> str:
-    """Dots part packages and classes in the readers' trees."""
-    return name.replace(".", "_")
+def _plain(name: str) -> str:
+    """Dots part packages and classes in the readers' trees, and slashes are folders to some."""
+    return re.sub(r"[^\w-]+", "_", name).strip("_")
 
 
 def _clean(text: str) -> str:
@@ -136,6 +135,10 @@ def _clean(text: str) -> str:
 
 
 def _document(root: ElementTree.Element) -> str:
+    for element in root.iter():
+        element.text = _clean(element.text or "")
+        for name, value in element.items():
+            element.set(name, _clean(value))
     ElementTree.indent(root)
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'

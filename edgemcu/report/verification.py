@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgemcu.errors import ProjectError
 from edgemcu.report.model import Sample
+from edgemcu.report.text import figure
 
 SCHEMA = "edgemcu-verify"
 SCHEMA_VERSION = 1
@@ -143,7 +144,7 @@ class Difference:
     got: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """One firmware on one target, over N inferences.
 
@@ -197,6 +198,16 @@ class Verification:
         """No check failed, and at least one passed."""
         outcomes = {check.outcome for check in self.checks}
         return "failed" not in outcomes and "passed" in outcomes
+
+    def __repr__(self) -> str:
+        """What a failed assertion or a person at a prompt wants to see."""
+        said = [
+            f"{check.title}: {figure(check.value, check.unit)}, "
+            f"limit {figure(check.limit, check.unit)} ({check.outcome})"
+            for check in (self.failed_checks or self.checks)
+        ]
+        verdict = "passed" if self.passed else "FAILED"
+        return f"<verification of {self.board} on {self.target} {verdict}: {'; '.join(said)}>"
 
     @property
     def failed_checks(self) -> tuple[Check, ...]:

@@ -170,7 +170,7 @@ class Job:
         log = self.folder / LOG_NAME
         for attempt in range(1, self.limits.attempts + 1):
             try:
-                self._upload_once(uploader, port, log)
+                self._upload_once(uploader, ready.image, port, log)
                 return Done(uploader.way, attempt, log, uploader.resets)
             except UploadFailed as failure:
                 if not failure.again or attempt == self.limits.attempts:
@@ -181,11 +181,12 @@ class Job:
             time.sleep(self.limits.pause_s)
         raise AssertionError("limits.attempts is at least 1")
 
-    def _upload_once(self, uploader: Uploader, port: str | None, log: Path) -> None:
+    def _upload_once(self, uploader: Uploader, image: Image, port: str | None, log: Path) -> None:
         try:
             upload(
                 uploader,
                 self.board,
+                image,
                 port=port,
                 log=log,
                 timeout_s=self.limits.upload_s,

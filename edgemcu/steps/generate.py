@@ -9,6 +9,7 @@ from edgemcu.console import QUIET, Console
 from edgemcu.errors import ProjectError
 from edgemcu.firmware import GeneratedProject, generate_project
 from edgemcu.firmware.pictures import Pictures
+from edgemcu.firmware.self_test import pattern_outputs_crc32
 from edgemcu.steps.request import FirmwareRequest
 from edgemcu.tflite import ModelMetadata
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from edgemcu.data import LabelledImages
 
 PROJECT_FOLDER = "project"
+ANSWERS_FOLDER = "reference"
 
 
 def generate_firmware(
@@ -48,6 +50,7 @@ def generate_firmware(
         pictures=_pictures(request, console),
         kernels=request.kernels,
         others=list_boards(request.project_directory),
+        known_answer=lambda: pattern_outputs_crc32(model, request.folder / ANSWERS_FOLDER, console),
         force=force,
     )
     done = f"{generated.changed} files written" if generated.changed else "unchanged"

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edgemcu.data import LabelledImages
 from edgemcu.device.protocol import Kind
-from edgemcu.graph.ir import Graph
+from edgemcu.errors import InputsError
+from edgemcu.graph.ir import DType, Graph
 from edgemcu.inputs import make_inputs
 from edgemcu.preprocessing import Preprocessing, quantize_pixels
 from edgemcu.tflite import ModelMetadata
@@ -52,14 +53,23 @@ def photo_stimulus(
     flat = photos.images.reshape(len(photos), -1)
     what = f"{len(photos)} of {len(test)} test photos"
     return Stimulus(
-        flat, Kind.PIXELS, _tensor_bytes(graph, metadata.preprocessing, flat), photos, what
+        flat, Kind.PIXELS, tensor_bytes(graph, metadata.preprocessing, flat), photos, what
     )
 
 
-def _tensor_bytes(
+def tensor_bytes(
     graph: Graph, preprocessing: Preprocessing, pixels: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    quantization = graph.tensors[graph.inputs[0]].quantization
-    assert quantization is not None
+    """The input tensors' bytes that the firmware makes of pixels: uint8, (N, …) to the same shape.
+
+    Raises:
+        InputsError: the model's input is not int8.
+    """
+    tensor = graph.tensors[graph.inputs[0]]
+    quantization = tensor.quantization
+    if tensor.dtype is not DType.INT8 or quantization is None:
+        raise InputsError(
+            f"the model takes {tensor.dtype.value}, and pixels become int8", where=tensor.name
+        )
     quantized = quantize_pixels(pixels, preprocessing, quantization.scale, quantization.zero_point)
     return quantized.view(np.uint8)

@@ -99,12 +99,30 @@ class Subject:
         return stream(connect, stimulus.sent, stimulus.kind, workers=workers, console=console)
 
 
+def find_target(
+    request: FirmwareRequest, on: str | None, baud: int | None = None
+) -> tuple[FirmwareRequest, Board, Target]:
+    """Where `request` is to run, and the board that this makes of it: `host` on this computer.
+
+    Raises:
+        BoardError: there is no such board.
+        DeviceError: `on` is not understood; EmulatorError: there is no default for the board.
+    """
+    board = load_board(request.board, request.project_directory)
+    target = default_target(board) if on is None else parse_target(on, board, baud=baud)
+    if target.kind == "host" and not board.hosted:
+        request = request.on_board(HOST_BOARD)
+        board = load_board(HOST_BOARD, request.project_directory)
+    return request, board, target
+
+
 def prepare(
     request: FirmwareRequest,
     *,
     on: str | None = None,
     baud: int | None = None,
     sanitize: bool = False,
+    photos: bool = False,
     console: Console = QUIET,
 ) -> Subject:
     """Find out where the firmware is to run, and build it if it is not there already.
@@ -113,18 +131,16 @@ def prepare(
         on: as `parse_target`; by default where the board's data file says.
         baud: another speed of the serial line than the board's.
         sanitize: build with sanitizers; on this computer only.
+        photos: whether the model must be one that takes photos.
 
     Raises:
         ToolMissingError: the emulator, PlatformIO or the compiler is not installed.
         DeviceError: `on` is not understood; EmulatorError: the board cannot be emulated there.
-        InputsError: sanitizers for something else than this computer.
+        InputsError: sanitizers for something else than this computer, or photos for a model that
+            does not say how they become its input.
         EdgemcuError: of the build.
     """
-    board = load_board(request.board, request.project_directory)
-    target = default_target(board) if on is None else parse_target(on, board, baud=baud)
-    if target.kind == "host" and not board.hosted:
-        request = request.on_board(HOST_BOARD)
-        board = load_board(HOST_BOARD, request.project_directory)
+    request, board, target = find_target(request, on, baud)
     if sanitize and target.kind != "host":
         raise InputsError(
             "sanitizers run on this computer only", where="--sanitize", hint="add --on host"
@@ -132,6 +148,13 @@ def prepare(
     model = request.existing_model()
     graph = read_model(model)
     metadata = read_metadata(graph, str(model))
+    if photos and metadata is None:
+        raise InputsError(
+            "the model does not say how a photo becomes its input, nor what its outputs mean",
+            where=str(model),
+            hint="models that edgemcu made say it; this one takes tensors: edgemcu verify "
+            "--inputs FILE.npy",
+        )
     require_target(board, target)
     program, memory, toolchain = None, None, None
     if target.kind == "port":

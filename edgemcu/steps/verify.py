@@ -18,12 +18,9 @@ from numpy.typing import NDArray
 from edgemcu._version import __version__
 from edgemcu.artefacts import StepFolder, sha256_file, write_json, write_text
 from edgemcu.console import QUIET, Console
-from edgemcu.data import load_dataset
-from edgemcu.data.labelled import load_labelled
-from edgemcu.device.session import Limits
-from edgemcu.device.streaming import DeviceOutputs
-from edgemcu.errors import InputsError, ProjectError, TrainingError
-from edgemcu.project import VerifyTable
+from edgemcu.device.session import DeviceSession, Limits
+from edgemcu.device.streaming import DeviceOutputs, infer_rows
+from edgemcu.errors import InputsError
 from edgemcu.reference import reference_name
 from edgemcu.report.comparison import Comparison, compare, regression_checks
 from edgemcu.report.junit import junit_error, junit_xml
@@ -38,7 +35,6 @@ from edgemcu.report.verification import (
 from edgemcu.report.verification_html import render_verification
 from edgemcu.report.verification_markdown import verification_markdown
 from edgemcu.steps.checks import Circumstances, make_checks
-from edgemcu.steps.dataset import dataset_spec
 from edgemcu.steps.evidence import (
     device_evaluation,
     find_mismatches,
@@ -48,11 +44,10 @@ from edgemcu.steps.evidence import (
 )
 from edgemcu.steps.golden import GOLDEN_FOLDER, golden_outputs, inputs_digest
 from edgemcu.steps.request import DEFAULT_KERNELS, FirmwareRequest
-from edgemcu.steps.stimulus import Stimulus, photo_stimulus, tensor_stimulus
+from edgemcu.steps.stimulus import Stimulus
 from edgemcu.steps.subject import Subject, prepare
-from edgemcu.steps.train import load_trained
+from edgemcu.steps.verify_inputs import choose_stimulus, verify_settings
 
-DEFAULT_INPUTS = "random:10"
 BASELINE_FILE = "edgemcu-baseline.json"
 
 EXIT_FAILED = 1
@@ -154,7 +149,7 @@ def verify_firmware(
         comparison = None
         if old is not None:
             comparison = compare(old, verification, str(path))
-            tolerance = _limits(subject).max_regression
+            tolerance = verify_settings(subject).max_regression
             if tolerance is not None and not save_baseline:
                 more = regression_checks(comparison, tolerance)
                 verification = replace(verification, checks=(*verification.checks, *more))
@@ -170,6 +165,26 @@ def verify_firmware(
     return VerifyResult(verification, comparison, page, saved)
 
 
+def verify_session(
+    subject: Subject,
+    session: DeviceSession,
+    *,
+    images: int | None = None,
+    inputs: str | None = None,
+    photos: Path | None = None,
+    console: Console = QUIET,
+) -> Verification:
+    """The same in a session that is open already and stays so; no baseline, no files.
+
+    Raises:
+        As `verify_firmware`.
+    """
+    stimulus = choose_stimulus(subject, images, inputs, photos, console)
+    expected = golden(subject, stimulus, console)
+    device = infer_rows(session, stimulus.sent, stimulus.kind)
+    return assemble(subject, stimulus, expected, device)
+
+
 @contextmanager
 def errors_in_junit(junit: Path | None, board: str, on: str | None) -> Iterator[None]:
     """Write whatever error ends the block to `junit` too: CI must see a test case, not a gap."""
@@ -182,77 +197,6 @@ def errors_in_junit(junit: Path | None, board: str, on: str | None) -> Iterator[
             text = junit_error(board, on or "emulator", error, seconds=seconds, finished=_now())
             write_text(junit, text)
         raise
-
-
-def choose_stimulus(
-    subject: Subject,
-    images: int | None,
-    inputs: str | None,
-    photos: Path | None,
-    console: Console = QUIET,
-) -> Stimulus:
-    """What to send: as asked for, or the photos that the project has for this model.
-
-    Raises:
-        InputsError: what was asked for excludes itself, or does not suit the model.
-        DatasetError, DownloadError: the photos cannot be had.
-        ProjectError: they are not those that the network was trained without.
-    """
-    if inputs is not None:
-        if images is not None or photos is not None:
-            other = "--images" if images is not None else "--photos"
-            raise InputsError(f"--inputs and {other} exclude each other", where="--inputs")
-        return tensor_stimulus(subject.graph, inputs)
-    project, settings = subject.request.project, _limits(subject)
-    if photos is None and settings.photos is not None and project is not None:
-        photos = project.directory / Path(settings.photos).expanduser()
-    if photos is None and not subject.request.own_model:
-        if images is not None:
-            raise InputsError(
-                "this model has no test photos",
-                where="--images",
-                hint="name a folder of class folders with --photos or verify.photos, "
-                "or use --inputs random:N",
-            )
-        return tensor_stimulus(subject.graph, DEFAULT_INPUTS)
-    if subject.metadata is None:
-        raise InputsError(
-            "the model does not say how a photo becomes its input",
-            where=str(subject.request.model),
-            hint="use --inputs random:N; a model that edgemcu made would say it",
-        )
-    if photos is not None:
-        test = load_labelled(photos, subject.metadata.preprocessing, subject.metadata.classes)
-    else:
-        assert project is not None
-        dataset = load_dataset(
-            dataset_spec(project), subject.metadata.preprocessing, console=console
-        )
-        if dataset.classes != subject.metadata.classes:
-            raise _trained_on_others(subject)
-        _check_held_back(subject, dataset.digest)
-        test = dataset.test
-    return photo_stimulus(subject.graph, subject.metadata, test, images or settings.images)
-
-
-def _check_held_back(subject: Subject, digest: str) -> None:
-    """An accuracy over photos that the network may have been trained on would be no accuracy."""
-    assert subject.request.project is not None
-    try:
-        trained_on = load_trained(subject.request.project).recipe["dataset"]["digest"]
-    except (TrainingError, KeyError, TypeError):
-        return
-    if trained_on != digest:
-        raise _trained_on_others(subject)
-
-
-def _trained_on_others(subject: Subject) -> ProjectError:
-    return ProjectError(
-        "the project's photos are not those that the model was trained on, so its test photos "
-        "may not be new to it",
-        where=str(subject.request.model),
-        hint="run `edgemcu train` and `edgemcu quantize`, or name a folder with --photos",
-    )
 
 
 def golden(subject: Subject, stimulus: Stimulus, console: Console = QUIET) -> NDArray[np.uint8]:
@@ -325,7 +269,7 @@ def assemble(
         inputs=stimulus.what,
         inputs_sha256=inputs_digest(stimulus.tensors),
         figures=figures,
-        checks=make_checks(figures, _limits(subject), circumstances),
+        checks=make_checks(figures, verify_settings(subject), circumstances),
         predictions=predictions,
         differences=_differences(expected, device.outputs, stimulus),
         versions=_versions(subject),
@@ -359,11 +303,6 @@ def _differences(
 def _title(subject: Subject) -> str:
     project = subject.request.project
     return project.name if project else subject.request.model.stem
-
-
-def _limits(subject: Subject) -> VerifyTable:
-    project = subject.request.project
-    return project.file.verify if project else VerifyTable()
 
 
 def _versions(subject: Subject) -> dict[str, str]:

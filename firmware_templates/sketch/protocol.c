@@ -8,26 +8,18 @@
 #include "edgemcu_image.h"
 #include "edgemcu_model.h"
 #include "frame.h"
+#include "inference.h"
 #include "log.h"
+#include "mlperf.h"
+#include "selftest.h"
 #include "serial.h"
+#include "system.h"
 
-#define DATA_HEADER 9u /* input id, offset, kind */
-
-/* What is known of the input that is in the model's tensors, or of the outputs that it gave. */
-static struct {
-    enum { NO_INPUT, RECEIVING, DONE } state;
-    uint32_t id;
-    uint32_t received; /* bytes, always the first ones */
-    uint32_t crc;      /* of those, as they came over the line */
-    uint8_t kind;
-} input;
+#define DATA_HEADER 9u     /* input id, offset, kind */
+#define TIMING_MAX  10000u /* inferences in one request */
 
 static struct frame frame;
 static uint32_t session; /* chosen by the host; 0 after a reset, which is how it notices */
-static int model_status;
-static uint32_t inferences;
-static uint32_t ticks;
-static uint32_t last_data; /* when the last piece of an input arrived, by the counter */
 
 static uint32_t get_u32(const uint8_t *bytes)
 {
@@ -77,13 +69,16 @@ static void answer_identity(void)
     field("model", EDGEMCU_MODEL_DIGEST);
     field("runtime", EDGEMCU_RUNTIME);
     field("kernels", EDGEMCU_KERNELS);
-    number_field("model_ok", model_status == 0);
+    number_field("model_ok", inference.status == 0);
     number_field("input_bytes", EDGEMCU_INPUT_BYTES);
     number_field("output_bytes", EDGEMCU_OUTPUT_BYTES);
     number_field("pixels", EDGEMCU_PIXEL_INPUT);
     number_field("arena_planned", EDGEMCU_ARENA_BYTES);
-    number_field("arena_used", model_status == 0 ? edgemcu_arena_used() : 0);
+    number_field("arena_used", inference.status == 0 ? edgemcu_arena_used() : 0);
     number_field("counter_hz", counter_hz());
+    number_field("clock_hz", system_clock_hz());
+    number_field("stack_bytes", system_stack_bytes());
+    number_field("keeps_input", EDGEMCU_KEEP_INPUT);
     number_field("max_payload", FRAME_MAX_PAYLOAD);
     number_field("window", SERIAL_RX_CAPACITY);
     field("messages", PROTOCOL_MESSAGES);
@@ -101,10 +96,10 @@ static void answer_acknowledge(uint32_t id, uint32_t received)
 static void answer_result(void)
 {
     answer(PROTOCOL_RESULT);
-    frame_u32(input.id);
-    frame_u32(input.crc);
-    frame_u32(inferences);
-    frame_u64(ticks);
+    frame_u32(inference.id);
+    frame_u32(inference.crc);
+    frame_u32(inference.number);
+    frame_u64(inference.ticks);
     for (size_t i = 0; i < EDGEMCU_OUTPUT_COUNT; i++) {
         frame_bytes(edgemcu_output(i), edgemcu_output_bytes(i));
     }
@@ -114,48 +109,15 @@ static void answer_result(void)
 /* False, and answered, where the model must not run. */
 static bool model_is_usable(void)
 {
-    if (model_status == EDGEMCU_DAMAGED) {
+    if (inference.status == EDGEMCU_DAMAGED) {
         answer_error(PROTOCOL_ERROR_DAMAGED_MODEL, "the model in flash is damaged");
-    } else if (model_status != 0) {
+    } else if (inference.status != 0) {
         answer_error(PROTOCOL_ERROR_MODEL, "the model failed to initialise");
     }
-    return model_status == 0;
+    return inference.status == 0;
 }
 
 /* ---- Requests ------------------------------------------------------------------------------- */
-
-/* Append to the input: the tensors stand back to back in the host's numbering of the bytes. */
-static void store(const uint8_t *data, size_t n)
-{
-    size_t offset = input.received;
-
-    input.crc = crc32_update(input.crc, data, n);
-    input.received += (uint32_t)n;
-    for (size_t i = 0; i < EDGEMCU_INPUT_COUNT && n > 0; i++) {
-        size_t size = edgemcu_input_bytes(i);
-
-        if (offset >= size) {
-            offset -= size;
-            continue;
-        }
-        uint8_t *tensor = (uint8_t *)edgemcu_input(i) + offset;
-        size_t part = n < size - offset ? n : size - offset;
-
-#if EDGEMCU_PIXEL_INPUT
-        if (input.kind == PROTOCOL_KIND_PIXELS) {
-            for (size_t j = 0; j < part; j++) {
-                tensor[j] = (uint8_t)edgemcu_input_table[data[j]];
-            }
-        } else
-#endif
-        {
-            memcpy(tensor, data, part);
-        }
-        data += part;
-        n -= part;
-        offset = 0;
-    }
-}
 
 static void handle_data(void)
 {
@@ -168,7 +130,7 @@ static void handle_data(void)
     uint8_t kind = frame.payload[8];
     size_t n = frame.size - DATA_HEADER;
 
-    if (kind != PROTOCOL_KIND_TENSOR && !(EDGEMCU_PIXEL_INPUT && kind == PROTOCOL_KIND_PIXELS)) {
+    if (!inference_takes(kind)) {
         answer_error(PROTOCOL_ERROR_MALFORMED, "this kind of input is not accepted");
         return;
     }
@@ -179,35 +141,27 @@ static void handle_data(void)
     if (!model_is_usable()) {
         return;
     }
-    bool known = input.state != NO_INPUT && input.id == id;
+    bool known = inference.state != NO_INPUT && inference.id == id;
 
     if (!known && offset == 0) {
-        input.state = RECEIVING;
-        input.id = id;
-        input.kind = kind;
-        input.received = 0;
-        input.crc = 0;
+        inference_begin(id, kind);
         known = true;
     }
     /* Only the next bytes are taken: a doubled frame changes nothing, and a lost one shows in the
      * acknowledgement. Once the input has run, its bytes are used up but were all received. */
-    last_data = counter_now();
-    if (known && input.state == RECEIVING && offset == input.received && kind == input.kind) {
-        store(frame.payload + DATA_HEADER, n);
+    if (known && inference.state == RECEIVING && offset == inference.received &&
+        kind == inference.kind) {
+        inference_append(frame.payload + DATA_HEADER, n);
     }
-    answer_acknowledge(id, known ? input.received : 0);
+    answer_acknowledge(id, known ? inference.received : 0);
 }
 
-/* One timed inference on what is in the input tensors; logs it. Returns edgemcu_invoke's result. */
 static int run_model(void)
 {
-    uint32_t start = counter_now();
-    int status = edgemcu_invoke();
+    int status = inference_run();
 
-    ticks = counter_now() - start;
     if (status == 0) {
-        inferences++;
-        log_inference(session, inferences, ticks);
+        log_inference(session, inference.number, inference.ticks);
     }
     return status;
 }
@@ -224,27 +178,98 @@ static void handle_run(void)
     if (!model_is_usable()) {
         return;
     }
-    if (input.state == NO_INPUT || input.id != id || input.received != EDGEMCU_INPUT_BYTES) {
+    if (!inference_is_whole() || inference.id != id) {
         answer_error(PROTOCOL_ERROR_NO_INPUT, "this input is not here");
         return;
     }
-    if (input.crc != crc) {
-        input.state = NO_INPUT;
+    if (inference.crc != crc) {
+        inference_drop();
         answer_error(PROTOCOL_ERROR_WRONG_INPUT, "this input arrived with another CRC");
         return;
     }
-    last_data = counter_now();
-    if (input.state == RECEIVING) {
+    if (inference.state == RECEIVING) {
         /* The host now waits for as long as an inference may take. */
-        answer_acknowledge(id, input.received);
+        answer_acknowledge(id, inference.received);
         if (run_model() != 0) {
-            input.state = NO_INPUT;
             answer_error(PROTOCOL_ERROR_MODEL, "the model failed to run");
             return;
         }
-        input.state = DONE;
     }
     answer_result();
+}
+
+static void check_field(const char *key, enum selftest_result result)
+{
+    field(key, selftest_word(result));
+}
+
+static void handle_selftest(void)
+{
+    struct selftest result;
+
+    if (frame.size != 0) {
+        answer_error(PROTOCOL_ERROR_MALFORMED, "self-test frame of another size");
+        return;
+    }
+    selftest_run(&result);
+    answer(PROTOCOL_SELFTEST_RESULT);
+    check_field("constants", result.constants);
+    check_field("memory", result.memory);
+    check_field("arena", result.arena);
+    check_field("answer", result.answer);
+    check_field("stack", result.stack);
+    number_field("answer_crc", result.answer_crc);
+    number_field("arena_used", inference.status == 0 ? edgemcu_arena_used() : 0);
+    number_field("stack_used", system_stack_used());
+    number_field("serial_lost", serial_lost());
+    frame_end();
+}
+
+/* Inferences one after the other, each timed by itself. No log: writing it would take longer. */
+static void handle_timing(void)
+{
+    uint32_t least = UINT32_MAX;
+    uint32_t most = 0;
+    uint64_t total = 0;
+
+    if (frame.size != 8) {
+        answer_error(PROTOCOL_ERROR_MALFORMED, "timing frame of another size");
+        return;
+    }
+    uint32_t id = get_u32(frame.payload);
+    uint32_t count = get_u32(frame.payload + 4);
+
+    if (count == 0 || count > TIMING_MAX) {
+        answer_error(PROTOCOL_ERROR_MALFORMED, "this number of inferences is not accepted");
+        return;
+    }
+    if (!model_is_usable()) {
+        return;
+    }
+    if (EDGEMCU_KEEP_INPUT && (inference.state != DONE || inference.id != id)) {
+        answer_error(PROTOCOL_ERROR_NO_INPUT, "this input has not run here");
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t ticks;
+
+        if (inference_repeat(&ticks) != 0) {
+            inference_drop();
+            answer_error(PROTOCOL_ERROR_MODEL, "the model failed to run");
+            return;
+        }
+        least = ticks < least ? ticks : least;
+        most = ticks > most ? ticks : most;
+        total += ticks;
+        system_yield();
+    }
+    answer(PROTOCOL_TIMING);
+    frame_u32(id);
+    frame_u32(count);
+    frame_u32(least);
+    frame_u32(most);
+    frame_u64(total);
+    frame_end();
 }
 
 static void handle_log(void)
@@ -286,6 +311,12 @@ static void handle_frame(void)
     case PROTOCOL_LOG:
         handle_log();
         break;
+    case PROTOCOL_SELFTEST:
+        handle_selftest();
+        break;
+    case PROTOCOL_TIME:
+        handle_timing();
+        break;
     default:
         answer_error(PROTOCOL_ERROR_UNKNOWN, "unknown type of frame");
         break;
@@ -304,7 +335,7 @@ static void print_damage(void)
 
 void protocol_start(int status)
 {
-    model_status = status;
+    inference.status = status;
     /* A reset may have cut a line off. */
     print("\r\nedgemcu " EDGEMCU_VERSION " on " EDGEMCU_BOARD ", model " EDGEMCU_MODEL_DIGEST
           ", " EDGEMCU_RUNTIME " runtime, " EDGEMCU_KERNELS " kernels\r\n");
@@ -325,18 +356,18 @@ int protocol_is_receiving(void)
     /* Two seconds, or their like where the ticks follow instructions. */
     uint32_t patience = counter_hz() != 0 ? 2u * counter_hz() : 1u << 28;
 
-    if (input.state != NO_INPUT && counter_now() - last_data > patience) {
-        input.state = NO_INPUT;
+    if (inference.state != NO_INPUT && counter_now() - inference.last_data > patience) {
+        inference_drop();
     }
-    return input.state != NO_INPUT;
+    return inference.state != NO_INPUT;
 }
 
 int protocol_classify(void)
 {
-#if EDGEMCU_PIXEL_INPUT
     /* Of whatever a host has sent, nothing is left. */
-    input.state = NO_INPUT;
-    if (model_status != 0) {
+    inference_drop();
+#if EDGEMCU_PIXEL_INPUT
+    if (inference.status != 0) {
         return PROTOCOL_REFUSED;
     }
     uint8_t *pixels = edgemcu_input(0);
@@ -353,6 +384,9 @@ int protocol_classify(void)
 void protocol_poll(void)
 {
     for (int byte = serial_read(); byte >= 0; byte = serial_read()) {
+        if (byte == '@') {
+            mlperf_forget();
+        }
         switch (frame_accept(&frame, (uint8_t)byte)) {
         case FRAME_READY:
             handle_frame();
@@ -361,6 +395,9 @@ void protocol_poll(void)
             /* Which frame it was cannot be known: its number may be what was damaged. */
             frame.sequence = 0;
             answer_error(PROTOCOL_ERROR_DAMAGED, "damaged frame");
+            break;
+        case FRAME_OUTSIDE:
+            mlperf_accept((uint8_t)byte);
             break;
         case FRAME_NONE:
             break;

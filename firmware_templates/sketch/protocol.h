@@ -3,14 +3,19 @@
  *
  * Everything that is not a frame is for people: any serial terminal shows the log as plain lines.
  *
- * Uses serial.h and counter.h below, edgemcu_model.h for the model and edgemcu_app.h for what the
+ * Uses serial.h, counter.h and system.h below, edgemcu_model.h for the model and edgemcu_app.h for what the
  * generator knows about this firmware:
  *
  *   EDGEMCU_VERSION            "0.1.0"   the edgemcu that generated this firmware
  *   EDGEMCU_BOARD              "stm32f405"
  *   EDGEMCU_PIXEL_INPUT        1: uint8 pixels are accepted, through edgemcu_input_table; or 0
+ *   EDGEMCU_KEEP_INPUT         1: RAM is left for a copy of the input, to repeat inferences with; or 0
+ *   EDGEMCU_PATTERN_OUTPUTS_CRC32   of the outputs for the self-test's input, if they are known
+ *   EDGEMCU_VIRTUAL_HZ         ticks per second of an emulator's virtual time; 0 without one
+ *   EDGEMCU_MLPERF_MODEL       "ic01"  what the MLPerf Tiny benchmark calls the model
+ *   EDGEMCU_MLPERF_FLIP        what its inputs' bytes are to be XORed with
  *   EDGEMCU_CLASS_COUNT        0 where the model's outputs have no class names
- *   EDGEMCU_SCORE_ZERO_POINT   score = (int8 output - zero point) x scale
+ *   EDGEMCU_SCORE_ZERO_POINT   score = (output - zero point) x scale, if the first output is int8
  *   EDGEMCU_SCORE_SCALE_Q30    the scale, times 2^30, rounded
  *   extern const int8_t edgemcu_input_table[256];                   where EDGEMCU_PIXEL_INPUT
  *   extern const char *const edgemcu_class_names[EDGEMCU_CLASS_COUNT];  where there are classes
@@ -35,13 +40,17 @@
 #define PROTOCOL_RESULT 'r'
 #define PROTOCOL_LOG 'L'
 #define PROTOCOL_DONE 'k'
+#define PROTOCOL_SELFTEST 'S'
+#define PROTOCOL_SELFTEST_RESULT 's'
+#define PROTOCOL_TIME 'T'
+#define PROTOCOL_TIMING 't'
 #define PROTOCOL_ERROR 'e'
 
 /* Stands on the line of each inference, behind what a person reads. */
 #define PROTOCOL_LOG_FRAME 'l'
 
 /* The messages above that this firmware answers, as its identity lists them. */
-#define PROTOCOL_MESSAGES "PIDRL"
+#define PROTOCOL_MESSAGES "PIDRLST"
 
 /* What is logged of each inference. */
 #define PROTOCOL_LEVEL_OFF 0

@@ -97,7 +97,11 @@ def write_files(compiled: CompiledModel, folder: Path) -> Path:
 def kernel_sources(target: str = "portable") -> list[Path]:
     """All kernels of a target: one library for all models."""
     folder = shipped("firmware_templates") / "compiled" / "kernels"
-    names = {f"{kernel.folder}/{kernel.name}.c" for kernel in targets()[target]}
+    names = {
+        f"{kernel.folder}/{file}"
+        for kernel in targets()[target]
+        for file in (f"{kernel.name}.c", *kernel.sources)
+    }
     return [folder / name for name in sorted(names)]
 
 

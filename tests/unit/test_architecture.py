@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "firmware bench",
         "report",
         "steps",
-        "cli __main__",
+        "cli __main__ pytest_plugin",
     )
 )
 

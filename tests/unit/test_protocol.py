@@ -170,7 +170,7 @@ def test_the_firmware_has_the_same_constants() -> None:
     defined = dict(re.findall(r"^#define PROTOCOL_(\w+) +(\S+|\".*\")(?: */\*.*)?$", header, re.M))
     types = (
         *("PING", "PONG", "IDENTIFY", "IDENTITY", "DATA", "ACKNOWLEDGE", "RUN", "RESULT"),
-        *("LOG", "DONE", "LOG_FRAME", "ERROR"),
+        *("LOG", "DONE", "LOG_FRAME", "ERROR", "SELFTEST", "SELFTEST_RESULT", "TIME", "TIMING"),
     )
     assert {name: value for name, value in defined.items() if name not in ("CHUNK_BYTES",)} == {
         "PREFIX": f'"{protocol.PREFIX.decode()}"',

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from edgemcu.device.target import Target, default_target, open_target, parse_tar
 from edgemcu.errors import DeviceError, EmulatorError, ToolMissingError
 from tests.support import device_firmware
 from tests.support.device_firmware import INPUT_BYTES, MODEL_DIGEST, expected
+from tests.support.serve import serve
 
 QUICK = Limits(ready_s=0.5, answer_s=0.1, inference_s=0.5, attempts=3)
 HOST = load_board("host")
@@ -27,19 +26,8 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def served(firmware: Path) -> Iterator[str]:
-    """The firmware behind a TCP port, as a serial server offers it."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                subprocess.run([firmware], stdin=connection, stdout=connection, check=False)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
-        thread.join(10)
-        assert not thread.is_alive()
+    with serve(firmware) as url:
+        yield url
 
 
 @pytest.mark.parametrize("word", ["host", "qemu", "renode"])

@@ -95,6 +95,7 @@ class Kernel(Generic[OperationT]):
         scratch: whether it takes scratch memory; a layer may still need none of it.
         headers: other headers that it includes, relative to `folder`.
         alignment: of its inputs, output and scratch memory, in bytes.
+        sources: other sources that it calls, shared with other kernels of `folder`.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Kernel(Generic[OperationT]):
     scratch: bool = False
     headers: tuple[str, ...] = field(default=())
     alignment: int = 4
+    sources: tuple[str, ...] = field(default=())
 
 
 AnyKernel = Kernel[Any]
@@ -114,7 +116,7 @@ AnyKernel = Kernel[Any]
 @cache
 def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     """The kernels of every target, by name."""
-    from edgemcu.compiler.kernels import cortex_m4, esp_nn, portable
+    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, esp_nn, portable
 
     dsp = (*cortex_m4.KERNELS, *portable.KERNELS)
     return {
@@ -122,6 +124,7 @@ def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
         "cortex-m4": dsp,
         "cortex-m7": dsp,
         "esp-nn": (*esp_nn.KERNELS, *portable.KERNELS),
+        "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
     }
 
 

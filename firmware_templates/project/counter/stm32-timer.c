@@ -1,4 +1,4 @@
-/* Counter on a 32-bit timer of the STM32F2 and F4, prescaled so that it does not wrap within the
+/* Counter on a 32-bit timer of an STM32 (TIM2 or TIM5), prescaled so that it does not wrap within the
  * longest inference. */
 #include "counter.h"
 

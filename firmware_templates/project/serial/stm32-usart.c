@@ -4,6 +4,7 @@
 #include "board.h"
 #include "clock.h"
 #include "cortex_m.h"
+#include "gpio.h"
 #include "ring.h"
 
 #define USART_SR  REGISTER(SERIAL_BASE + 0x00u)
@@ -19,32 +20,15 @@
 #define CR1_RXNEIE (1u << 5)
 #define CR1_UE     (1u << 13)
 
-#define GPIO_BASE(port)     (0x40020000u + 0x400u * (port))
-#define GPIO_MODER(port)    REGISTER(GPIO_BASE(port) + 0x00u)
-#define GPIO_PUPDR(port)    REGISTER(GPIO_BASE(port) + 0x0Cu)
-#define GPIO_AFR(port, pin) REGISTER(GPIO_BASE(port) + 0x20u + 4u * ((pin) / 8u))
-
 static struct ring received;
 static volatile uint32_t lost;
-
-/* Connect a pin to its alternate function, with a pull-up so that an open line is idle. */
-static void connect(uint32_t port, uint32_t pin)
-{
-    uint32_t alternate = 4u * (pin % 8u);
-
-    clock_enable(BUS_AHB1, port);
-    GPIO_AFR(port, pin) = (GPIO_AFR(port, pin) & ~(15u << alternate))
-                        | ((uint32_t)SERIAL_ALTERNATE_FUNCTION << alternate);
-    GPIO_PUPDR(port) = (GPIO_PUPDR(port) & ~(3u << (2u * pin))) | (1u << (2u * pin));
-    GPIO_MODER(port) = (GPIO_MODER(port) & ~(3u << (2u * pin))) | (2u << (2u * pin));
-}
 
 void serial_init(void)
 {
     uint32_t hz = clock_bus_hz(SERIAL_BUS);
 
-    connect(SERIAL_TX_PORT, SERIAL_TX_PIN);
-    connect(SERIAL_RX_PORT, SERIAL_RX_PIN);
+    gpio_connect(SERIAL_TX_PORT, SERIAL_TX_PIN, SERIAL_ALTERNATE_FUNCTION);
+    gpio_connect(SERIAL_RX_PORT, SERIAL_RX_PIN, SERIAL_ALTERNATE_FUNCTION);
     clock_enable(SERIAL_BUS, SERIAL_ENABLE_BIT);
 
     USART_BRR = (hz + SERIAL_BAUD / 2u) / SERIAL_BAUD;

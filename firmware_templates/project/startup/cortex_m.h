@@ -18,15 +18,27 @@
 #define SCB_HFSR     REGISTER(0xE000ED2Cu)
 #define SCB_MMFAR    REGISTER(0xE000ED34u)
 #define SCB_BFAR     REGISTER(0xE000ED38u)
+#define SCB_CCSIDR   REGISTER(0xE000ED80u)
+#define SCB_CSSELR   REGISTER(0xE000ED84u)
 #define SCB_CPACR    REGISTER(0xE000ED88u)
+#define SCB_ICIALLU  REGISTER(0xE000EF50u)
+#define SCB_DCISW    REGISTER(0xE000EF60u)
 
 #define SYST_ENABLED        (7u << 0)  /* from the processor's clock, pending at 0 */
 #define ICSR_PENDSTCLR      (1u << 25)
 #define CCR_DIV_0_TRP       (1u << 4)
+#define CCR_DC              (1u << 16)
+#define CCR_IC              (1u << 17)
 #define SHCSR_FAULTS        (7u << 16) /* MemManage, BusFault and UsageFault as such */
 #define CFSR_MMARVALID      (1u << 7)
 #define CFSR_BFARVALID      (1u << 15)
 #define CPACR_CP10_CP11     (15u << 20)
+
+/* Of a cache with lines of 32 bytes, as a Cortex-M7 has: the highest way and set, and which way of
+ * which set SCB_DCISW empties. */
+#define CCSIDR_WAYS(ccsidr) ((ccsidr) >> 3 & 0x3FFu)
+#define CCSIDR_SETS(ccsidr) ((ccsidr) >> 13 & 0x7FFFu)
+#define DCISW(set, way)     ((way) << 30 | (set) << 5)
 
 static inline void enable_interrupt(uint32_t number)
 {

@@ -18,6 +18,7 @@ import pytest
 from edgemcu.boards import Board, load_board
 from edgemcu.firmware.assemble import AppFacts, assemble
 from edgemcu.firmware.runtime import RuntimeSources
+from edgemcu.firmware.self_test import self_test_pattern
 
 INPUT_BYTES = 3000
 FIRST_TENSOR = 1024
@@ -34,8 +35,14 @@ def expected(tensor: bytes) -> bytes:
     return b"".join(zlib.crc32(part).to_bytes(4, "little") for part in parts)
 
 
-def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
-    """The firmware for a board, in `folder`; skips the test where its compiler is missing."""
+def build(
+    board_name: str, folder: Path, flags: Sequence[str] = (), arena_bytes: int = INPUT_BYTES
+) -> Path:
+    """The firmware for a board, in `folder`; skips the test where its compiler is missing.
+
+    Args:
+        arena_bytes: what the generator believes that the model needs.
+    """
     board = load_board(board_name)
     runtime = RuntimeSources(
         name="compiled",
@@ -44,7 +51,7 @@ def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
             f"lib/edgemcu_model/{name}": (_HERE / name).read_text()
             for name in ("edgemcu_model.h", "model.c")
         },
-        arena_bytes=INPUT_BYTES,
+        arena_bytes=arena_bytes,
         weights_bytes=0,
     )
     app = AppFacts(
@@ -59,6 +66,8 @@ def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
         classes=("cat", "dog", "bird", "fish"),
         score_zero_point=-128,
         score_scale_q30=1 << 22,
+        input_bytes=INPUT_BYTES,
+        pattern_outputs_crc32=zlib.crc32(expected(self_test_pattern(INPUT_BYTES))),
     )
     return compile_project(assemble(board, runtime, app), board, folder, flags)
 

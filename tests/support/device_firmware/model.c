@@ -49,11 +49,21 @@ static void fingerprint(uint8_t output[4], uint8_t *tensor, size_t n)
     for (int i = 0; i < 4; i++) {
         output[i] = (uint8_t)(~crc >> (8 * i));
     }
+#ifdef MODEL_IS_WRONG
+    output[0] ^= 1;
+#endif
     memset(tensor, 0xaa, n); /* as in a real arena, the inputs are used up */
 }
 
 int edgemcu_invoke(void)
 {
+#ifdef MODEL_STACK
+    volatile uint8_t taken[MODEL_STACK];
+
+    for (size_t i = 0; i < sizeof taken; i++) {
+        taken[i] = 1;
+    }
+#endif
     if (memcmp(first, "HANG", 4) == 0) {
         for (;;) {
         }

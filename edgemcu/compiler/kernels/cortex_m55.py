@@ -1,0 +1,282 @@
+"""Kernels for the Cortex-M55 and other cores with MVE (Helium) integer vectors of 128 bits.
+
+Costs are instructions, counted in an emulator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemcu.compiler import operations as o
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import layout as lay
+from edgemcu.compiler.kernels import overlap as ov
+
+FOLDER = "cortex_m55"
+LANES = 16
+GROUP = 4
+HALF = (1 << 30, 0)
+"""1/2 as a multiplier and a shift."""
+
+
+def _shifts_right(scales: o.ChannelScales) -> bool:
+    """Whether all factors are below 1, as the vector kernels' rescaling takes for granted."""
+    return bool(np.all(scales.shift <= 0))
+
+
+def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32]:
+    """(channels, values) and their scales, in words, as `struct conv_pixels_mve` describes them."""
+    filled = lay.fill(np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES))), GROUP)
+    groups = filled.reshape(-1, GROUP, filled.shape[1] // LANES, LANES).transpose(0, 2, 1, 3)
+    words = [groups.reshape(groups.shape[0], -1).copy().view("<i4")]
+    for constants in (scales.bias, scales.multiplier):
+        words.append(lay.fill(constants, GROUP).reshape(-1, GROUP))
+    words.append(lay.fill(scales.shift, GROUP).reshape(-1, GROUP).copy().view("<i4"))
+    return np.concatenate(words, axis=1)
+
+
+def _conv_cost(operation: o.Convolution) -> float:
+    steps = -(-operation.weights[0].size // LANES)
+    outputs = prod(operation.window.output_size) * operation.output_channels
+    return outputs * (2.0 * steps + 3.5)
+
+
+def _applies_conv_2d(operation: o.Convolution) -> bool:
+    window = operation.window
+    contiguous = window.dilation[1] == 1 or window.size[1] == 1
+    return operation.groups == 1 and contiguous and _shifts_right(operation.scales)
+
+
+def _conv_2d(operation: o.Convolution) -> Binding:
+    window = operation.window
+    channels = window.input_channels
+    direct = window.size == (1, 1) and not window.pads
+    if direct and window.stride == (1, 1) and window.input_size == window.output_size:
+        window = _as_line(window)
+    columns = 0 if direct else (window.output_size[1] - 1) * window.stride[1] + window.size[1]
+    pixels = 2 if direct else window.output_size[1]
+    outputs = operation.output_channels
+    # A window's columns are contiguous in the scratch memory, its rows are not.
+    rows = operation.weights.transpose(0, 2, 1, 3).reshape(outputs, -1)
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "columns": columns,
+            "conv": {
+                "values": rows.shape[1],
+                "stride": window.stride[1] * window.size[0] * channels,
+                "channels": outputs,
+                "out": lay.output_fields(operation.output),
+                "weights": Array(_packed(rows, operation.scales)),
+            },
+        },
+        params_type="struct conv_2d_int8_mve_params",
+        scratch_bytes=columns * window.size[0] * channels,
+        overlap={
+            0: ov.raster_overlap(window, outputs, block_pixels=pixels, buffered=not direct),
+        },
+    )
+
+
+def _as_line(window: o.Window) -> o.Window:
+    """A 1×1 window that visits all pixels, as one that moves over a single row of them."""
+    line = (1, prod(window.input_size))
+    return replace(window, input_size=line, output_size=line)
+
+
+def _applies_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
+    window, out = operation.window, operation.output
+    return (
+        window.size == (3, 3)
+        and window.stride in ((1, 1), (2, 2))
+        and window.dilation == (1, 1)
+        and operation.depth_multiplier == 1
+        and 7 * 4 * _depthwise_columns(window) <= np.iinfo(np.uint16).max
+        and _shifts_right(operation.scales)
+        and (out.min >= out.zero_point or (out.min, out.max) == (-128, 127))
+    )
+
+
+def _depthwise_columns(window: o.Window) -> int:
+    width, (_, stride) = window.output_size[1], window.stride
+    return 2 + (width + width % 2 if stride == 1 else 2 * (width + -width % 4))
+
+
+def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
+    outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
+    return outputs * 7.0
+
+
+def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
+    window = operation.window
+    columns = _depthwise_columns(window)
+    scales = operation.scales
+    records = np.zeros((window.input_channels, 20), np.uint8)
+    records[:, 0:4] = scales.bias.astype("<i4")[:, None].view(np.uint8)
+    records[:, 4:8] = scales.multiplier.astype("<i4")[:, None].view(np.uint8)
+    records[:, 8:17] = operation.weights.reshape(9, -1).T.view(np.uint8)
+    records[:, 18] = scales.shift.view(np.uint8)
+    # Rows above were kept in scratch memory.
+    unread = replace(window, size=(2, 3), padding=(window.padding[0] - 2, window.padding[1]))
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "columns": columns,
+            "out": lay.output_fields(operation.output),
+            "channels": Array(records.view("<i4")),
+        },
+        params_type="struct depthwise_conv_3x3_int8_mve_params",
+        scratch_bytes=window.input_channels * columns * 4,
+        overlap={
+            0: ov.raster_overlap(
+                unread,
+                window.input_channels,
+                block_pixels=window.output_size[1],
+                block_rows=2 if window.stride == (1, 1) else 1,
+                buffered=True,
+            )
+        },
+    )
+
+
+def _fully_connected(operation: o.FullyConnected) -> Binding:
+    channels, inputs = operation.weights.shape
+    return Binding(
+        params={
+            "rows": operation.rows,
+            "input_channels": inputs,
+            "output_channels": channels,
+            "out": lay.output_fields(operation.output),
+            "weights": Array(_packed(operation.weights, operation.scales)),
+        },
+        params_type="struct fully_connected_int8_mve_params",
+        overlap={0: ov.rows_overlap(operation.rows, inputs, channels)},
+    )
+
+
+def _applies_add(operation: o.Sum) -> bool:
+    same = prod(operation.shape_a) == prod(operation.shape_b) == prod(operation.shape)
+    return same and not operation.subtract and operation.factor[1] <= 0
+
+
+def _add(operation: o.Sum) -> Binding:
+    # The operand with the larger scale has the factor 1/2.
+    sides = operation.a, operation.b
+    coarse = next(i for i, side in enumerate(sides) if side.factor == HALF)
+    fine = sides[1 - coarse]
+    return Binding(
+        params={
+            "elements": prod(operation.shape),
+            "coarse": coarse,
+            "coarse_sum": -sides[coarse].zero_point << 19,
+            "fine_sum": -fine.zero_point << 20,
+            "fine_multiplier": fine.factor[0],
+            "fine_shift": fine.factor[1],
+            "multiplier": operation.factor[0],
+            "shift": operation.factor[1],
+            "out": lay.output_fields(operation.output),
+        },
+        params_type="struct add_int8_mve_params",
+        overlap={0: ov.IN_PLACE, 1: ov.IN_PLACE},
+    )
+
+
+def _mean_axes(operation: o.Mean) -> tuple[int, int]:
+    """Rows that are averaged, and what stays of each."""
+    reduced = operation.reduced
+    outer = len(reduced) - next((i for i, r in enumerate(reversed(reduced)) if r), len(reduced))
+    return prod(operation.shape[:outer]), prod(operation.shape[outer:])
+
+
+def _applies_mean(operation: o.Mean) -> bool:
+    """The leading axes are averaged, and each of them that has more than one element."""
+    rows, _ = _mean_axes(operation)
+    count = prod(n for n, r in zip(operation.shape, operation.reduced, strict=True) if r)
+    return rows == count and operation.factor[1] <= 0
+
+
+def _mean(operation: o.Mean) -> Binding:
+    rows, channels = _mean_axes(operation)
+    return Binding(
+        params={
+            "rows": rows,
+            "channels": channels,
+            "zero_point_sum": operation.input_zero_point * rows,
+            "multiplier": operation.factor[0],
+            "shift": operation.factor[1],
+            "out": lay.output_fields(operation.output),
+        },
+        params_type="struct mean_int8_mve_params",
+        # Of what has been written, the channels that follow read nothing.
+        overlap={0: ov.IN_PLACE},
+    )
+
+
+def _preferred(operation: o.Operation) -> float:
+    """The cost where every other kernel is slower by a factor."""
+    return 0.0
+
+
+REQUANTIZE = ("requantize_mve.h", "../portable/requantize.h")
+
+KERNELS: tuple[AnyKernel, ...] = (
+    Kernel(
+        "conv_2d_int8_mve",
+        FOLDER,
+        o.Convolution,
+        applies=_applies_conv_2d,
+        cost=_conv_cost,
+        bind=_conv_2d,
+        scratch=True,
+        headers=(
+            *REQUANTIZE,
+            "conv_pixels_mve.h",
+            "../portable/window.h",
+        ),
+    ),
+    Kernel(
+        "depthwise_conv_3x3_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_depthwise_3x3,
+        cost=_depthwise_cost,
+        bind=_depthwise_3x3,
+        scratch=True,
+        headers=(
+            *REQUANTIZE,
+            "memory_mve.h",
+            "../portable/window.h",
+        ),
+    ),
+    Kernel(
+        "fully_connected_int8_mve",
+        FOLDER,
+        o.FullyConnected,
+        applies=lambda operation: _shifts_right(operation.scales),
+        cost=_preferred,
+        bind=_fully_connected,
+        headers=REQUANTIZE,
+    ),
+    Kernel(
+        "mean_int8_mve",
+        FOLDER,
+        o.Mean,
+        applies=_applies_mean,
+        cost=_preferred,
+        bind=_mean,
+        headers=REQUANTIZE,
+    ),
+    Kernel(
+        "add_int8_mve",
+        FOLDER,
+        o.Sum,
+        applies=_applies_add,
+        cost=_preferred,
+        bind=_add,
+        headers=REQUANTIZE,
+    ),
+)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* 2-D convolution of any window, stride, dilation and padding, three pixels at a time. */
+#ifndef EDGEMCU_KERNELS_CONV_2D_DSP_INT8_H
+#define EDGEMCU_KERNELS_CONV_2D_DSP_INT8_H
+
+#include <stdint.h>
+
+#include "../portable/window.h"
+#include "dot_3x2.h"
+
+struct conv_2d_dsp_int8_params {
+    struct window window;
+    int32_t direct; /* 1 where the rows of a window are contiguous in the input */
+    /* Of the values of a window, first the whole words of each row, then what is left of each row. */
+    struct dot_3x2 dot;
+};
+
+/* input: NHWC; output: NHWC. scratch, aligned to 4: 24 bytes for each four values of a window,
+ * rounded up, and three windows' bytes unless no window leaves the image and `direct` is 1. The output may lie over the input as far as what later pixels read stays whole. */
+void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int8_t *output,
+                      int8_t *scratch);
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "depthwise_3x3_dsp_int8.h"
+
+#include "dsp.h"
+
+enum { OUTPUTS = 4, WORDS_PER_CHANNEL = 10 };
+
+/* A row of outputs of some channels; the assembly knows these offsets. Pointers are those of the
+ * first channel, and move on with the channels. */
+struct run {
+    const int8_t *rows[3];  /* 0, 4, 8: planes of int16 */
+    const int32_t *stream;  /* 12 */
+    int8_t *output;         /* 16 */
+    int32_t channels;       /* 20: to be computed */
+    int32_t pitch;          /* 24: bytes from an output to its right neighbour */
+    int32_t pitch_3;        /* 28: three times that */
+    int32_t block_bytes;    /* 32: of a row's input that whole blocks of four outputs consume */
+    int32_t back;           /* 36: bytes of input to go back before a last block, 0: there is none */
+    int32_t output_back;    /* 40: bytes of output to go back likewise */
+    int32_t next_plane;     /* 44: from the end of a row's input to the next channel's */
+    int32_t next_channel;   /* 48: from the end of a row's outputs back to the next channel's */
+    uint32_t min;           /* 52: four times the same byte */
+    uint32_t max;           /* 56 */
+};
+
+#if EDGEMCU_DSP
+
+/* Registers: r0 .. r2 rows, r3 stream, r4 output, r5 .. r8 sums of four outputs, r9 and r10 a row's
+ * weights, the others its inputs.
+ * Frame: 0 end of the blocks' input, 4 bytes to go back then, 8 the run, 12 pitch, 16 pitch_3. */
+#define LOAD_ROW(row, left, right)                                                                 \
+    "ldr    r9, [r3, #" left "]    \n"                                                             \
+    "ldr    r10, [r3, #" right "]  \n"                                                             \
+    "ldr    r11, [" row "], #4     \n"                                                             \
+    "ldr    r12, [" row "], #4     \n"
+
+/* x0 .. x5 in three words, and the weights w0 w1, w1 w2. */
+#define ROW_1(row, left, right)                                                                    \
+    LOAD_ROW(row, left, right)                                                                     \
+    "ldr    lr, [" row "]          \n"                                                             \
+    "smlatb r6, r11, r9, r6        \n" /* x1 w0 */                                                 \
+    "smlad  r7, r12, r9, r7        \n" /* x2 w0 + x3 w1 */                                         \
+    "smlatb r8, r12, r9, r8        \n" /* x3 w0 */                                                 \
+    "smlad  r5, r11, r9, r5        \n" /* x0 w0 + x1 w1 */ ROW_1_RIGHT
+
+#define ROW_1_RIGHT                                                                                \
+    "smlabt r5, r12, r10, r5       \n" /* x2 w2 */                                                 \
+    "smlad  r6, r12, r10, r6       \n" /* x2 w1 + x3 w2 */                                         \
+    "smlabt r7, lr, r10, r7        \n" /* x4 w2 */                                                 \
+    "smlad  r8, lr, r10, r8        \n" /* x4 w1 + x5 w2 */
+
+/* The first row begins with the bias in r5. */
+#define FIRST_ROW_1                                                                                \
+    "ldr    r5, [r3]               \n" LOAD_ROW("r0", "4", "8")                                    \
+    "ldr    lr, [r0]               \n"                                                             \
+    "smlatb r6, r11, r9, r5        \n"                                                             \
+    "smlad  r7, r12, r9, r5        \n"                                                             \
+    "smlatb r8, r12, r9, r5        \n"                                                             \
+    "smlad  r5, r11, r9, r5        \n" ROW_1_RIGHT
+
+/* Stride 2: x0 .. x8 in five words. */
+#define ROW_2(row, left, right)                                                                    \
+    LOAD_ROW(row, left, right)                                                                     \
+    "ldr    lr, [" row "], #4      \n"                                                             \
+    "smlad  r6, r12, r9, r6        \n" /* x2 w0 + x3 w1 */                                         \
+    "smlad  r7, lr, r9, r7         \n" /* x4 w0 + x5 w1 */                                         \
+    "smlad  r5, r11, r9, r5        \n" /* x0 w0 + x1 w1 */ ROW_2_RIGHT(row)
+
+#define ROW_2_RIGHT(row)                                                                           \
+    "smlabt r5, r12, r10, r5       \n" /* x2 w2 */                                                 \
+    "smlabt r6, lr, r10, r6        \n" /* x4 w2 */                                                 \
+    "ldr    r11, [" row "], #4     \n"                                                             \
+    "ldr    r12, [" row "]         \n"                                                             \
+    "smlabt r7, r11, r10, r7       \n" /* x6 w2 */                                                 \
+    "smlad  r8, r11, r9, r8        \n" /* x6 w0 + x7 w1 */                                         \
+    "smlabt r8, r12, r10, r8       \n" /* x8 w2 */
+
+#define FIRST_ROW_2                                                                                \
+    "ldr    r5, [r3]               \n" LOAD_ROW("r0", "4", "8")                                    \
+    "ldr    lr, [r0], #4           \n"                                                             \
+    "mov    r8, r5                 \n"                                                             \
+    "smlad  r6, r12, r9, r5        \n"                                                             \
+    "smlad  r7, lr, r9, r5         \n"                                                             \
+    "smlad  r5, r11, r9, r5        \n" ROW_2_RIGHT("r0")
+
+#define BEGIN                                                                                      \
+    "push   {r4-r11, lr}           \n"                                                             \
+    "sub    sp, sp, #20            \n"                                                             \
+    "mov    r12, r0                \n"                                                             \
+    "str    r12, [sp, #8]          \n"                                                             \
+    "ldr    r9, [r12, #24]         \n"                                                             \
+    "ldr    r10, [r12, #28]        \n"                                                             \
+    "str    r9, [sp, #12]          \n"                                                             \
+    "str    r10, [sp, #16]         \n"                                                             \
+    "ldm    r12, {r0, r1, r2, r3, r4} \n"                                                          \
+    "1:                            \n" /* for each channel */                                      \
+    "ldr    r9, [r12, #32]         \n"                                                             \
+    "ldr    r10, [r12, #36]        \n"                                                             \
+    "add    r9, r0, r9             \n"                                                             \
+    "str    r9, [sp]               \n"                                                             \
+    "str    r10, [sp, #4]          \n"                                                             \
+    "2:                            \n" /* for each four outputs */
+
+#define LOAD_SCALE                                                                                 \
+    "ldr    r9, [r3, #28]          \n" /* multiplier */                                            \
+    "ldr    r10, [r3, #32]         \n" /* offset */                                                \
+    "ldr    r11, [r3, #36]         \n" /* shift */
+
+#define SCALE_RELU                                                                                 \
+    "smmla  r5, r5, r9, r10        \n"                                                             \
+    "smmla  r6, r6, r9, r10        \n"                                                             \
+    "smmla  r7, r7, r9, r10        \n"                                                             \
+    "smmla  r8, r8, r9, r10        \n"
+
+/* 2^7 less where the sum is negative. */
+#define SCALE_ONE(sum)                                                                             \
+    "asr    r12, " sum ", #31      \n"                                                             \
+    "add    r12, r10, r12, lsl #7  \n"                                                             \
+    "smmla  " sum ", " sum ", r9, r12 \n"
+
+#define SHIFT_AND_SATURATE                                                                         \
+    "asr    r5, r5, r11            \n"                                                             \
+    "asr    r6, r6, r11            \n"                                                             \
+    "asr    r7, r7, r11            \n"                                                             \
+    "asr    r8, r8, r11            \n"                                                             \
+    "ssat   r5, #8, r5             \n"                                                             \
+    "ssat   r6, #8, r6             \n"                                                             \
+    "ssat   r7, #8, r7             \n"                                                             \
+    "ssat   r8, #8, r8             \n"
+
+/* Compares all four bytes of a word, of which the lowest counts. */
+#define CLAMP(value)                                                                               \
+    "ssub8  r11, " value ", r9     \n"                                                             \
+    "sel    " value ", " value ", r9 \n"                                                           \
+    "ssub8  r11, r10, " value "    \n"                                                             \
+    "sel    " value ", " value ", r10 \n"
+
+#define LOAD_PITCH                                                                                 \
+    "ldr    r12, [sp, #12]         \n"                                                             \
+    "ldr    lr, [sp, #16]          \n"
+
+/* `block` is the input that four outputs consume. */
+#define STORE_AND_REPEAT(block)                                                                    \
+    "strb   r5, [r4]               \n"                                                             \
+    "strb   r6, [r4, r12]          \n"                                                             \
+    "strb   r7, [r4, r12, lsl #1]  \n"                                                             \
+    "strb   r8, [r4, lr]           \n"                                                             \
+    "ldr    r9, [sp]               \n"                                                             \
+    "add    r4, r4, r12, lsl #2    \n"                                                             \
+    "cmp    r0, r9                 \n"                                                             \
+    "bne    2b                     \n"                                                             \
+    "ldr    r9, [sp, #4]           \n"                                                             \
+    "ldr    r12, [sp, #8]          \n"                                                             \
+    "cmp    r9, #0                 \n"                                                             \
+    "beq    3f                     \n"                                                             \
+    "ldr    r10, [r12, #40]        \n" /* once more, the last four outputs */                      \
+    "sub    r0, r0, r9             \n"                                                             \
+    "sub    r1, r1, r9             \n"                                                             \
+    "sub    r2, r2, r9             \n"                                                             \
+    "sub    r4, r4, r10            \n"                                                             \
+    "add    r9, r0, #" block "     \n"                                                             \
+    "movs   r10, #0                \n"                                                             \
+    "str    r9, [sp]               \n"                                                             \
+    "str    r10, [sp, #4]          \n"                                                             \
+    "b      2b                     \n"                                                             \
+    "3:                            \n"                                                             \
+    "ldr    r9, [r12, #44]         \n"                                                             \
+    "ldr    r10, [r12, #48]        \n"                                                             \
+    "ldr    r11, [r12, #20]        \n"                                                             \
+    "add    r0, r0, r9             \n"                                                             \
+    "add    r1, r1, r9             \n"                                                             \
+    "add    r2, r2, r9             \n"                                                             \
+    "add    r3, r3, #40            \n"                                                             \
+    "sub    r4, r4, r10            \n"                                                             \
+    "subs   r11, r11, #1           \n"                                                             \
+    "str    r11, [r12, #20]        \n"                                                             \
+    "bne    1b                     \n"                                                             \
+    "add    sp, sp, #20            \n"                                                             \
+    "pop    {r4-r11, pc}           \n"
+
+#define ROWS_1 BEGIN FIRST_ROW_1 ROW_1("r1", "12", "16") ROW_1("r2", "20", "24")
+#define ROWS_2 BEGIN FIRST_ROW_2 ROW_2("r1", "12", "16") ROW_2("r2", "20", "24")
+
+#define FINISH_RELU LOAD_SCALE LOAD_PITCH SCALE_RELU SHIFT_AND_SATURATE
+
+#define FINISH                                                                                     \
+    LOAD_SCALE SCALE_ONE("r5") SCALE_ONE("r6") SCALE_ONE("r7") SCALE_ONE("r8") SHIFT_AND_SATURATE  \
+    "ldr    r12, [sp, #8]          \n"                                                             \
+    "ldr    r9, [r12, #52]         \n"                                                             \
+    "ldr    r10, [r12, #56]        \n" CLAMP("r5") CLAMP("r6") CLAMP("r7") CLAMP("r8") LOAD_PITCH
+
+#define ROUTINE(name, text)                                                                        \
+    __attribute__((naked, noinline)) static void name(struct run *run)                             \
+    {                                                                                              \
+        (void)run;                                                                                 \
+        __asm volatile(text);                                                                      \
+    }
+
+ROUTINE(run_1_relu, ROWS_1 FINISH_RELU STORE_AND_REPEAT("8"))
+ROUTINE(run_1_any, ROWS_1 FINISH STORE_AND_REPEAT("8"))
+ROUTINE(run_2_relu, ROWS_2 FINISH_RELU STORE_AND_REPEAT("16"))
+ROUTINE(run_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16"))
+
+#else
+
+static int8_t one_output(const struct run *run, const int8_t *const *rows, int32_t x, int relu)
+{
+    const int32_t *w = run->stream;
+    uint32_t sum = (uint32_t)w[0];
+    for (int row = 0; row < 3; ++row) {
+        const int8_t *p = rows[row] + 2 * x;
+        sum = smlad(load_word(p), (uint32_t)w[1 + 2 * row], sum);
+        sum += (uint32_t)(half(load_word(p + 4), 0) * half((uint32_t)w[2 + 2 * row], 1));
+    }
+    const int32_t a = (int32_t)sum;
+    const int32_t offset = w[8] - (a < 0 && !relu ? 128 : 0);
+    const int32_t value = saturate_int8(smmla(a, w[7], offset) >> w[9]);
+    const int32_t min = relu ? -128 : (int8_t)(run->min & 0xff);
+    const int32_t max = relu ? 127 : (int8_t)(run->max & 0xff);
+    return (int8_t)(value < min ? min : value > max ? max : value);
+}
+
+static void run_portable(struct run *run, int32_t stride, int relu)
+{
+    for (; run->channels > 0; --run->channels) {
+        const int8_t *rows[3] = {run->rows[0], run->rows[1], run->rows[2]};
+        const int8_t *end = rows[0] + run->block_bytes;
+        int8_t *out = run->output;
+        int32_t back = run->back;
+        for (;;) {
+            for (int32_t i = 0; i < OUTPUTS; ++i) {
+                out[i * run->pitch] = one_output(run, rows, i * stride, relu);
+            }
+            out += OUTPUTS * run->pitch;
+            for (int row = 0; row < 3; ++row) {
+                rows[row] += 2 * OUTPUTS * stride;
+            }
+            if (rows[0] == end) {
+                if (back == 0) {
+                    break;
+                }
+                for (int row = 0; row < 3; ++row) {
+                    rows[row] -= back;
+                }
+                out -= run->output_back;
+                end = rows[0] + 2 * OUTPUTS * stride;
+                back = 0;
+            }
+        }
+        for (int row = 0; row < 3; ++row) {
+            run->rows[row] = rows[row] + run->next_plane;
+        }
+        run->stream += WORDS_PER_CHANNEL;
+        run->output = out - run->next_channel;
+    }
+}
+
+static void run_1_relu(struct run *run)
+{
+    run_portable(run, 1, 1);
+}
+
+static void run_1_any(struct run *run)
+{
+    run_portable(run, 1, 0);
+}
+
+static void run_2_relu(struct run *run)
+{
+    run_portable(run, 2, 1);
+}
+
+static void run_2_any(struct run *run)
+{
+    run_portable(run, 2, 0);
+}
+
+#endif
+
+/* Up to four channels of two neighbouring pixels, a and b, as int16 in as many planes. */
+static inline void store_pair(int8_t *plane, int32_t plane_bytes, uint32_t a, uint32_t b)
+{
+    const uint32_t a02 = sxtb16(a);
+    const uint32_t b02 = sxtb16(b);
+    const uint32_t a13 = sxtb16_ror8(a);
+    const uint32_t b13 = sxtb16_ror8(b);
+    const uint32_t pairs[4] = {low_halves(a02, b02), low_halves(a13, b13), high_halves(a02, b02),
+                               high_halves(a13, b13)};
+    store_word(plane, pairs[0]);
+    store_word(plane + plane_bytes, pairs[1]);
+    store_word(plane + 2 * plane_bytes, pairs[2]);
+    store_word(plane + 3 * plane_bytes, pairs[3]);
+}
+
+/* `count` (1 to 4) channels of the pixel in column x of a row, padding where there is none. */
+static uint32_t pixel(const struct window *v, const int8_t *row, int32_t x, int32_t count)
+{
+    if (row == NULL || x < 0 || x >= v->input_width) {
+        return (uint8_t)v->input_zero_point * 0x01010101u;
+    }
+    const int8_t *p = row + x * v->input_channels;
+    return count == 4 ? load_word(p) : load_rest(p, count);
+}
+
+/* One row of `count` (1 to 4) channels as planes; row is that of the first of them, or NULL. */
+static void pack_planes(const struct window *v, const int8_t *row, int32_t count, int8_t *plane,
+                        int32_t plane_bytes)
+{
+    const int32_t columns = plane_bytes / 2;
+    const int32_t channels = v->input_channels;
+    const int8_t *end = plane + plane_bytes;
+    int32_t x = -v->pad_left;
+
+    for (; x < 0 && plane < end; x += 2, plane += 4) {
+        store_pair(plane, plane_bytes, pixel(v, row, x, count), pixel(v, row, x + 1, count));
+    }
+    if (row != NULL && count == 4) {
+        int32_t inside = v->input_width - x;
+        if (inside > columns - (x + v->pad_left)) {
+            inside = columns - (x + v->pad_left);
+        }
+        const int8_t *p = row + x * channels;
+        for (int32_t pairs = inside / 2; pairs > 0; --pairs) {
+            const uint32_t a = load_word(p);
+            const uint32_t b = load_word(p + channels);
+            store_pair(plane, plane_bytes, a, b);
+            p += 2 * channels;
+            plane += 4;
+            x += 2;
+        }
+    }
+    for (; plane < end; x += 2, plane += 4) {
+        store_pair(plane, plane_bytes, pixel(v, row, x, count), pixel(v, row, x + 1, count));
+    }
+}
+
+/* Row y of `count` channels from channel c on. */
+static void pack_row(const struct window *v, const int8_t *input, int32_t y, int32_t c,
+                     int32_t count, int8_t *plane, int32_t plane_bytes)
+{
+    const int inside = y >= 0 && y < v->input_height;
+    const int8_t *row = inside ? input + y * v->input_width * v->input_channels + c : NULL;
+
+    for (; count > 0; count -= 4) {
+        pack_planes(v, row, count < 4 ? count : 4, plane, plane_bytes);
+        plane += 4 * plane_bytes;
+        row = inside ? row + 4 : NULL;
+    }
+}
+
+void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const int8_t *input,
+                            int8_t *output, int8_t *scratch)
+{
+    const struct window *v = &p->window;
+    const int32_t channels = v->input_channels;
+    const int32_t bytes_per_output = 2 * v->stride_x;
+    const int32_t width = v->output_width;
+    const int32_t plane_bytes = (width + 3) / 4 * 4 * bytes_per_output + 4;
+    const int32_t row_bytes = (p->group + 3) / 4 * 4 * plane_bytes;
+    int8_t *const few = scratch + 3 * row_bytes; /* for rows of less than four outputs */
+    /* What is computed of a row: less than four outputs are four in a place of their own. */
+    const int32_t outputs = width < OUTPUTS ? OUTPUTS : width;
+    void (*const routine)(struct run *) = v->stride_x == 1 ? (p->relu ? run_1_relu : run_1_any)
+                                                           : (p->relu ? run_2_relu : run_2_any);
+    int32_t packed = -v->pad_top; /* the first input row that is not in scratch memory yet */
+
+    for (int32_t oy = 0; oy < v->output_height; ++oy) {
+        const int32_t y = oy * v->stride_y - v->pad_top;
+        for (int32_t c = 0; c < channels; c += p->group) {
+            const int32_t count = channels - c < p->group ? channels - c : p->group;
+            struct run run = {
+                .stream = p->stream + c * WORDS_PER_CHANNEL,
+                .output = width < OUTPUTS ? few : output + c,
+                .channels = count,
+                .pitch = width < OUTPUTS ? count : channels,
+                .block_bytes = outputs / OUTPUTS * OUTPUTS * bytes_per_output,
+                .next_plane = plane_bytes - outputs * bytes_per_output,
+                .min = (uint8_t)p->min * 0x01010101u,
+                .max = (uint8_t)p->max * 0x01010101u,
+            };
+            run.pitch_3 = 3 * run.pitch;
+            run.next_channel = outputs * run.pitch - 1;
+            if (outputs % OUTPUTS != 0) {
+                run.back = (OUTPUTS - outputs % OUTPUTS) * bytes_per_output;
+                run.output_back = (OUTPUTS - outputs % OUTPUTS) * run.pitch;
+            }
+            for (int32_t ky = 0; ky < 3; ++ky) {
+                /* A ring of three rows; rows of a part of the channels are never kept. */
+                int8_t *place = scratch + (y + ky + v->pad_top) % 3 * row_bytes;
+                if (y + ky >= packed || p->group < channels) {
+                    pack_row(v, input, y + ky, c, count, place, plane_bytes);
+                }
+                run.rows[ky] = place;
+            }
+            routine(&run);
+            if (width < OUTPUTS) {
+                for (int32_t x = 0; x < width; ++x) {
+                    memcpy(output + x * channels + c, few + x * count, (size_t)count);
+                }
+            }
+        }
+        packed = y + 3;
+        output += width * channels;
+    }
+}

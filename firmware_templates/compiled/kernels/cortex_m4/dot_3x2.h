@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All output channels of three pixels from their packed inputs: the core of every convolution.
+ *
+ * How two products come out of two SMLAD with one extension of the weights. Four inputs x and four
+ * weights w of a group are words; look at the lower two bytes of each, the upper two are the same.
+ * Packed inputs are two words: N has -x0 - 1 in its half, A has 256 x1 + (x0 + 128), which is the
+ * input itself with one bit flipped. A weight word S has the bytes b0 = w1 and b1 = -w0 - (w1 < 0),
+ * so that its half, read as an int16, is b0 - 256 w0. With E = b0 sign-extended (SXTB16),
+ *
+ *     E A + S N = 256 (w0 x0 + w1 x1) + (127 w1 + 256 w0)
+ *
+ * and the second term is a constant of the channel, taken off its bias. Plain SMLAD needs two
+ * extensions of each weight word. The price: sums are 256 times too large, so the compiler allows
+ * this only where the real weights keep every sum within 24 bits.
+ *
+ * Being 256 times too large saves more than it costs: the first of the reference's two roundings
+ * (to 2^-31 of the product) becomes a constant in the upper word of the product,
+ *
+ *     (sum x multiplier + offset x 2^32) >> 32 >> shift
+ *     offset = 2^6 (first rounding) + 2^(shift - 1) (second rounding) + zero point x 2^shift
+ *
+ * with `shift` 7 more than the reference's: SMMLA, ASR, SSAT and it is done. The reference rounds
+ * ties of negative values down (away from zero): they are 2^7 less. Below a ReLU it makes no
+ * difference, as all of these become the zero point.
+ */
+#ifndef EDGEMCU_KERNELS_DOT_3X2_H
+#define EDGEMCU_KERNELS_DOT_3X2_H
+
+#include <stdint.h>
+
+/* A layer's constants.
+ *
+ * `stream` is, for each pair of output channels, what is read from front to back: 2 biases,
+ * `groups` x 2 words of weights, and per channel its multiplier, offset and shift. */
+struct dot_3x2 {
+    const int32_t *stream;
+    int32_t output_channels;
+    int32_t groups; /* of four inputs each, the last one filled up with zero weights */
+    int32_t relu;   /* 1: the output is -128 .. 127 and its zero point is -128 */
+    int32_t min;    /* -128 .. 127; only read if relu is 0 */
+    int32_t max;    /* -128 .. 127; only read if relu is 0 */
+};
+
+/* Words of packed input: [groups][N of three pixels, A of three pixels]. */
+#define DOT_3X2_WORDS_PER_GROUP 6
+
+/* packed: groups x 6 words; output: the first pixel's channels, the others' `stride` behind each
+ * other. With a stride of 0 the three pixels must be the same. */
+void dot_3x2(const struct dot_3x2 *p, const uint32_t *packed, int8_t *output, int32_t stride);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Instructions of the Arm DSP extension, and the same in C for other machines.
+ *
+ * The kernels of this folder are written for Cortex-M cores that have the extension (M4, M7, M33,
+ * M55). Elsewhere they give the same bytes, slowly: so that the layout of their constants, and
+ * everything around their inner loops, can be tested on a computer.
+ */
+#ifndef EDGEMCU_KERNELS_DSP_H
+#define EDGEMCU_KERNELS_DSP_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define EDGEMCU_DSP 1
+#else
+#define EDGEMCU_DSP 0
+#endif
+
+/* Four bytes at any address as one word. */
+static inline uint32_t load_word(const int8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* One to three bytes, as the lower bytes of a word. */
+static inline uint32_t load_rest(const int8_t *p, int32_t n)
+{
+    uint32_t word = (uint8_t)p[0];
+    word |= n > 1 ? (uint32_t)(uint8_t)p[1] << 8 : 0;
+    word |= n > 2 ? (uint32_t)(uint8_t)p[2] << 16 : 0;
+    return word;
+}
+
+static inline void store_word(int8_t *p, uint32_t word)
+{
+    memcpy(p, &word, sizeof word);
+}
+
+/* Bytes 0 and 2, sign-extended to the two halves of a word. */
+static inline uint32_t sxtb16(uint32_t x)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("sxtb16 %0, %1" : "=r"(result) : "r"(x));
+    return result;
+#else
+    const uint32_t low = (uint32_t)(int32_t)(int8_t)(uint8_t)x;
+    const uint32_t high = (uint32_t)(int32_t)(int8_t)(uint8_t)(x >> 16);
+    return (low & 0xffffu) | (high << 16);
+#endif
+}
+
+/* Bytes 1 and 3, sign-extended to the two halves of a word. */
+static inline uint32_t sxtb16_ror8(uint32_t x)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(x));
+    return result;
+#else
+    return sxtb16(x >> 8);
+#endif
+}
+
+/* Low halves of a and b. */
+static inline uint32_t low_halves(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("pkhbt %0, %1, %2, lsl #16" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (a & 0xffffu) | (b << 16);
+#endif
+}
+
+/* High halves of a and b. */
+static inline uint32_t high_halves(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("pkhtb %0, %2, %1, asr #16" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (a >> 16) | (b & 0xffff0000u);
+#endif
+}
+
+#if !EDGEMCU_DSP
+static inline int32_t half(uint32_t x, int top)
+{
+    return (int16_t)(uint16_t)(top ? x >> 16 : x);
+}
+
+/* acc + low half x low half + high half x high half, modulo 2^32. */
+static inline uint32_t smlad(uint32_t x, uint32_t y, uint32_t acc)
+{
+    return acc + (uint32_t)(half(x, 0) * half(y, 0)) + (uint32_t)(half(x, 1) * half(y, 1));
+}
+
+/* The upper 32 bits of a x b + acc x 2^32. */
+static inline int32_t smmla(int32_t a, int32_t b, int32_t acc)
+{
+    return (int32_t)((uint32_t)acc + (uint32_t)(((int64_t)a * b) >> 32));
+}
+
+static inline int32_t saturate_int8(int32_t x)
+{
+    return x < -128 ? -128 : x > 127 ? 127 : x;
+}
+#endif
+
+#endif

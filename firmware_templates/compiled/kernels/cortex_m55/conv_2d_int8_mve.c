@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conv_2d_int8_mve.h"
+
+#include <string.h>
+
+#define VECTOR 16
+
+/* How to copy pixels of a few channels, several to a vector. */
+struct pixel_scatter {
+    int32_t pixels; /* of a vector */
+    uint8x16_t offset; /* where each byte goes */
+};
+
+static struct pixel_scatter pixel_scatter(int32_t channels, int32_t stride)
+{
+    const int32_t reach = (UINT8_MAX + 1 - channels) / stride + 1;
+    const int32_t fit = VECTOR / channels;
+    uint8_t offset[VECTOR] = {0};
+    struct pixel_scatter s = {fit < reach ? fit : reach, vdupq_n_u8(0)};
+
+    for (int32_t i = 0; i < s.pixels * channels; ++i) {
+        offset[i] = (uint8_t)(i / channels * stride + i % channels);
+    }
+    s.offset = vldrbq_u8(offset);
+    return s;
+}
+
+/* Pixels of up to 16 channels to `stride` bytes each. */
+static void copy_narrow(int8_t *to, int32_t stride, const int8_t *from, int32_t pixels,
+                        int32_t channels, const struct pixel_scatter *s)
+{
+    const int32_t bytes = s->pixels * channels;
+
+    for (int32_t n = pixels * channels; n > 0; n -= bytes) {
+        const mve_pred16_t some = vctp8q((uint32_t)(n < bytes ? n : bytes));
+        vstrbq_scatter_offset_p_s8(to, s->offset, vldrbq_z_s8(from, some), some);
+        from += bytes;
+        to += s->pixels * stride;
+    }
+}
+
+static void copy_wide(int8_t *to, int32_t stride, const int8_t *from, int32_t pixels,
+                      int32_t channels)
+{
+    for (; pixels > 0; --pixels) {
+        memcpy(to, from, (size_t)channels);
+        from += channels;
+        to += stride;
+    }
+}
+
+void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *input, int8_t *output,
+                      int8_t *lines)
+{
+    const struct window *v = &p->window;
+    const int32_t channels = v->input_channels;
+    const int32_t input_row = v->input_width * channels;
+    const int32_t output_row = v->output_width * p->conv.channels;
+
+    if (p->columns == 0) {
+        for (int32_t oy = 0; oy < v->output_height; ++oy) {
+            conv_pixels(&p->conv, v->output_width, input + oy * v->stride_y * input_row, output);
+            output += output_row;
+        }
+        return;
+    }
+
+    /* Columns of [height][channels], so that each window is one row of values. What lies left,
+     * right and above of the input is filled in once. */
+    const int32_t stride = v->height * channels;
+    const int32_t right = p->columns - v->pad_left;
+    const int32_t pixels = right < v->input_width ? right : v->input_width;
+    struct pixel_scatter scatter;
+
+    if (channels <= VECTOR / 2) {
+        scatter = pixel_scatter(channels, stride);
+    }
+    memset(lines, v->input_zero_point, (size_t)(p->columns * stride));
+    for (int32_t oy = 0; oy < v->output_height; ++oy) {
+        for (int32_t ky = 0; ky < v->height; ++ky) {
+            const int32_t y = oy * v->stride_y - v->pad_top + ky * v->dilation_y;
+            int8_t *line = lines + v->pad_left * stride + ky * channels;
+            const int8_t *row = input + y * input_row;
+
+            if (y >= 0 && y < v->input_height) {
+                if (channels <= VECTOR / 2) {
+                    copy_narrow(line, stride, row, pixels, channels, &scatter);
+                } else {
+                    copy_wide(line, stride, row, pixels, channels);
+                }
+            } else if (y >= v->input_height) {
+                for (int32_t i = 0; i < pixels; ++i) {
+                    memset(line + i * stride, v->input_zero_point, (size_t)channels);
+                }
+            }
+        }
+        conv_pixels(&p->conv, v->output_width, lines, output);
+        output += output_row;
+    }
+}

@@ -1,0 +1,258 @@
+"""Flashing: an ESP32-S3's ROM loader that is faked, with faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgemcu.board_schema import Board
+from edgemcu.boards import load_board
+from edgemcu.console import ProgressBar, QuietConsole
+from edgemcu.device.ports import SerialPort
+from edgemcu.errors import DeviceError, FlashError
+from edgemcu.platformio.image import Image, find_image
+from edgemcu.steps.flash_board import Done, Expected, FlashLimits, Job, Ready
+from tests.support.esp_image import identity_text, write_build
+from tests.support.fake_esp import FakeBoard, Faults
+
+MODEL, IMAGE = "ab" * 32, "0123456789abcdef"
+QUICK = FlashLimits(pause_s=0.01, present_s=0.2, ready_s=3.0)
+RECOVER = "Hold BOOT, press RESET, let go of BOOT."
+
+
+@pytest.fixture(scope="module")
+def board() -> Board:
+    """What flashing must know of an ESP32-S3."""
+    known = load_board("stm32f405")
+    tools = known.platformio.board
+    assert tools is not None
+    changed = tools.model_copy(update={"upload": ("esptool",), "recover": RECOVER})
+    platformio = known.platformio.model_copy(
+        update={"platform": "platformio/espressif32@^6.12.0", "board": changed}
+    )
+    return known.model_copy(update={"name": "esp32s3", "mcu": "esp32s3", "platformio": platformio})
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    write_build(folder, identity_text("esp32s3", MODEL, IMAGE))
+    return folder
+
+
+class Listening(QuietConsole):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.steps: list[float] = []
+
+    def info(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.said.append(f"warning: {text}")
+
+    @contextmanager
+    def progress(
+        self, label: str, total: float | None = None, unit: str = ""
+    ) -> Iterator[ProgressBar]:
+        steps = self.steps
+
+        class Bar:
+            def advance(self, amount: float = 1, note: str = "") -> None:
+                steps.append(amount)
+
+        yield Bar()
+
+
+def a_job(board: Board, fake: FakeBoard, folder: Path, **changes: object) -> Job:
+    job = Job(
+        board=board,
+        expected=Expected("esp32s3", MODEL, IMAGE),
+        port=SerialPort(fake.port),
+        protocol="esptool",
+        baud=None,
+        limits=QUICK,
+        folder=folder,
+        console=Listening(),
+    )
+    return replace(job, **changes)  # type: ignore[arg-type]
+
+
+def ready(board: Board, build: Path) -> Ready:
+    return Ready(find_image(board, build), Expected("esp32s3", MODEL, IMAGE), None, None)
+
+
+def assert_flash_holds(fake: FakeBoard, image: Image) -> None:
+    """Every byte of every part, and nothing but erased flash elsewhere."""
+    rest = bytearray(fake.flash)
+    for part in image.parts:
+        data = part.file.read_bytes()
+        assert fake.flash[part.address : part.address + len(data)] == data, part.file.name
+        rest[part.address : part.address + len(data)] = b"\xff" * len(data)
+    assert rest.strip(b"\xff") == b""
+
+
+# ---- ESP32-S3 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_what_is_flashed_is_what_was_built_and_answers(
+    board: Board, build: Path, tmp_path: Path
+) -> None:
+    with FakeBoard() as fake:
+        job = a_job(board, fake, tmp_path)
+        assert job.present() is None
+        made = ready(board, build)
+        done = job.write(made)
+        identity = job.answer(done)
+        assert_flash_holds(fake, made.image)
+        assert [part.address for part in made.image.parts] == [0x0, 0x8000, 0x10000]
+    assert (done.way, done.attempts, done.resets) == ("esptool", 1, False)
+    assert (identity.model, identity.image) == (MODEL, IMAGE)
+    console = job.console
+    assert isinstance(console, Listening)
+    assert sum(console.steps) == made.image.bytes
+    assert any("flashing with esptool itself" in text for text in console.said)
+    assert any("press RESET" in text for text in console.said)
+    assert "Hash of data verified" in (tmp_path / "flash.log").read_text()
+
+
+@pytest.mark.slow
+def test_reset_lines_over_rfc2217(board: Board, tmp_path: Path) -> None:
+    """The chip gets into its boot loader, and out of it again, by DTR and RTS alone."""
+    build = tmp_path / "build"
+    write_build(build, identity_text("esp32s3", MODEL, IMAGE), weights=2000)
+    with FakeBoard(rfc2217=True) as fake:
+        job = a_job(board, fake, tmp_path)
+        made = ready(board, build)
+        done = job.write(made)
+        assert fake.modes == ["run", "download", "run"]
+        identity = job.answer(done)
+        assert_flash_holds(fake, made.image)
+    assert done.resets
+    assert identity.image == IMAGE
+
+
+def test_an_image_that_is_there_is_known_by_its_answer(
+    board: Board, build: Path, tmp_path: Path
+) -> None:
+    with FakeBoard() as fake:
+        image = find_image(board, build)
+        fake.write({part.address: part.file.read_bytes() for part in image.parts})
+        job = a_job(board, fake, tmp_path)
+        identity = job.present()
+        assert identity is not None and identity.image == IMAGE
+        for other in (
+            Expected("esp32s3", MODEL, "another"),
+            Expected("esp32s3", "cd" * 32, IMAGE),
+            Expected("other", MODEL, IMAGE),
+        ):
+            assert replace(job, expected=other).present() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("faults", "why"),
+    [
+        (Faults(no_sync=1), "the chip's boot loader does not answer"),
+        (Faults(bad_bits=1), "what the flash holds is not what was written"),
+        (Faults(stalls=1), "the chip stopped answering while it was being written"),
+    ],
+    ids=["no sync", "bad MD5", "time-out in mid-write"],
+)
+def test_a_fault_is_overcome_by_another_attempt(
+    faults: Faults, why: str, board: Board, build: Path, tmp_path: Path
+) -> None:
+    with FakeBoard(faults=faults) as fake:
+        job = a_job(board, fake, tmp_path)
+        made = ready(board, build)
+        done = job.write(made)
+        assert done.attempts == 2
+        assert_flash_holds(fake, made.image)
+        assert job.answer(done).image == IMAGE
+    console = job.console
+    assert isinstance(console, Listening)
+    assert f"warning: attempt 1 of 3 failed: {why}" in console.said
+
+
+@pytest.mark.slow
+def test_a_cable_pulled_in_mid_transfer(board: Board, build: Path, tmp_path: Path) -> None:
+    # esptool itself connects again once; the second time it must be another attempt.
+    with FakeBoard(faults=Faults(drops=2)) as fake:
+        job = a_job(board, fake, tmp_path)
+        made = ready(board, build)
+        done = job.write(made)
+        assert fake.faults.drops == 0
+        assert_flash_holds(fake, made.image)
+        assert job.answer(done).image == IMAGE
+
+
+@pytest.mark.slow
+def test_giving_up_says_how_to_recover(board: Board, build: Path, tmp_path: Path) -> None:
+    with FakeBoard(faults=Faults(no_sync=-1)) as fake:
+        job = a_job(board, fake, tmp_path, limits=replace(QUICK, attempts=2))
+        with pytest.raises(FlashError) as error:
+            job.write(ready(board, build))
+    assert "gave up after 2 attempts: the chip's boot loader does not answer" in str(error.value)
+    assert RECOVER in str(error.value)
+    assert str(tmp_path / "flash.log") in str(error.value)
+    assert "No serial data received" in (tmp_path / "flash.log").read_text()
+
+
+@pytest.mark.slow
+def test_an_upload_that_hangs_is_ended(board: Board, build: Path, tmp_path: Path) -> None:
+    with FakeBoard(faults=Faults(no_sync=-1)) as fake:
+        limits = replace(QUICK, attempts=1, upload_s=1.0)
+        with pytest.raises(FlashError, match="did not end within 1 s"):
+            a_job(board, fake, tmp_path, limits=limits).write(ready(board, build))
+
+
+@pytest.mark.slow
+def test_another_firmware_than_was_built_is_no_success(
+    board: Board, build: Path, tmp_path: Path
+) -> None:
+    """As after flashing an image that an earlier build has left."""
+    with FakeBoard() as fake:
+        job = a_job(board, fake, tmp_path, expected=Expected("esp32s3", MODEL, "newer"))
+        done = job.write(ready(board, build))
+        with pytest.raises(FlashError, match=f"image is {IMAGE}, not newer"):
+            job.answer(done)
+
+
+def test_a_board_that_stays_silent(board: Board, build: Path, tmp_path: Path) -> None:
+    with FakeBoard() as fake:
+        job = a_job(board, fake, tmp_path, limits=replace(QUICK, ready_s=0.5))
+        with pytest.raises(FlashError, match="was written, but does not answer") as error:
+            job.answer(Done("esptool", 1, None))
+    assert "press RESET" in str(error.value)
+
+
+def test_an_interrupted_upload_says_what_the_board_may_hold(
+    board: Board, build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgemcu.steps.flash_board.upload", interrupted)
+    with FakeBoard() as fake:
+        job = a_job(board, fake, tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            job.write(ready(board, build))
+    console = job.console
+    assert isinstance(console, Listening)
+    assert any("half an image" in text and RECOVER in text for text in console.said)
+
+
+def test_a_port_that_is_not_there_is_said_before_anything_else(
+    board: Board, tmp_path: Path
+) -> None:
+    with FakeBoard() as fake:
+        job = a_job(board, fake, tmp_path, port=SerialPort("/dev/ttyNONE"))
+        with pytest.raises(DeviceError, match="no such port"):
+            job.present()
