@@ -79,7 +79,7 @@ def _conv(m: _Maker) -> None:
     padding = m.pick("SAME", "VALID")
     x = m.input((1, *size, channels), 0.02)
     operands, scale = m.weights((outputs, taps, taps, channels), 0, 0.02)
-    out = _slide(m, size, (taps, taps), stride, padding)
+    out = _slide(size, taps, stride, padding)
     m.finish(
         "CONV_2D",
         [x, *operands],
@@ -107,7 +107,7 @@ def _depthwise(m: _Maker) -> None:
     channels = 16 * m.integer(1, 3)
     x = m.input((1, *size, channels), 0.02)
     operands, scale = m.weights((1, 3, 3, channels), 3, 0.02)
-    out = _slide(m, size, (3, 3), stride, padding)
+    out = _slide(size, 3, stride, padding)
     m.finish(
         "DEPTHWISE_CONV_2D",
         [x, *operands],

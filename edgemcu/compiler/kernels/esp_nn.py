@@ -25,6 +25,7 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.fixed_point import Multiplier
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Field, Kernel
 from edgemcu.compiler.kernels import layout as lay
+from edgemcu.compiler.kernels.esp_nn_scratch import conv_scratch, depthwise_scratch
 
 VERSION = "1.2.3"
 FOLDER = "esp_nn"
@@ -36,7 +37,6 @@ _LONGEST_SIZE = 0xFFFF  # sizes are uint16_t
 _SHORTEST_SUM = 16
 # The function keeps a word for each output channel on the stack.
 _MOST_OUTPUTS = 256
-_FULL_PADDING_LIMIT = 40 * 1024
 _HEADERS = ("esp_nn_library.h", "../portable/requantize.h")
 
 
@@ -146,7 +146,7 @@ def _applies_product(operation: o.Product) -> bool:
     return same and _shifts_right(operation.factor[1])
 
 
-# ---- Constants and scratch memory -------------------------------------------------------------
+# ---- Constants --------------------------------------------------------------------------------
 
 
 def _scales(scales: o.ChannelScales, bias: NDArray[np.int32]) -> dict[str, Field]:
@@ -180,57 +180,6 @@ def _offset_and_bias(
         return 0, scales.bias
     unfolded = scales.bias.astype(np.int64) + zero_point * rows.sum(axis=1)
     return -zero_point, unfolded.astype(np.uint32).view(np.int32)
-
-
-def conv_scratch(window: o.Window, outputs: int) -> int:
-    """esp_nn_get_conv_scratch_size_esp32s3 of src/convolution/esp_nn_conv_esp32s3.c."""
-    (height, width), (rows, columns) = window.input_size, window.size
-    channels, margin = window.input_channels, 64
-    if _is_matrix_product(window):
-        filled = _up(channels, 8)
-        copied = height * width * filled if channels % 8 else 0
-        transposed = 0 if height * width < 8 else 2 * 8 * filled
-        return copied + filled * outputs + transposed + margin
-    row = columns * channels
-    if row < 16 <= row * rows:
-        length = _up(row * rows, 16)
-        return 4 * outputs + 16 + outputs * length + 16 + length + margin
-    pad_y, pad_x = window.padding
-    padded = (width + 2 * pad_x) * (height + 2 * pad_y) * channels if pad_x or pad_y else 0
-    right, bottom = _end_of_rows(window)
-    ended = (width + right) * (height + bottom) * channels if right > 0 or bottom > 0 else 0
-    weights = rows * columns * _up(channels, 16) * outputs + _up(row, 16) * rows * outputs
-    return padded + weights + ended + margin + 4 * outputs
-
-
-def depthwise_scratch(window: o.Window) -> int:
-    """esp_nn_get_depthwise_conv_scratch_size_esp32s3 of
-    src/convolution/esp_nn_depthwise_conv_s8_esp32s3.c, for windows of 3x3 and multiples of 16
-    channels."""
-    (height, width), channels = window.input_size, window.input_channels
-    weights = window.taps * channels
-    pad_y, pad_x = window.padding
-    right, bottom = (2 * pad_x, 2 * pad_y) if pad_x or pad_y else _end_of_rows(window)
-    if not right and not bottom:
-        return weights + 16
-    whole = (width + right) * (height + bottom) * channels
-    strip = (width + right) * window.size[0] * channels
-    return weights + (whole if whole <= _FULL_PADDING_LIMIT else strip) + 16
-
-
-def _end_of_rows(window: o.Window) -> tuple[int, int]:
-    """(right, bottom): what ESP-NN pads at the end where it does not at the beginning."""
-    bottom, right = (
-        max(0, count * stride + size - 1 - length)
-        for count, stride, size, length in zip(
-            window.output_size, window.stride, window.size, window.input_size, strict=True
-        )
-    )
-    return right, bottom
-
-
-def _up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
 
 
 # ---- Bindings ---------------------------------------------------------------------------------
