@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgemcu._version import __version__
 from edgemcu.board_schema import Board
+from edgemcu.errors import UnsupportedModelError
 from edgemcu.graph.ir import Graph
 
 LIBRARY = "lib/edgemcu_model"
@@ -60,6 +61,7 @@ class RuntimeSources:
 
 
 AUTO = "auto"
+ESP_NN = "esp-nn"
 
 
 def runtime_sources(
@@ -79,11 +81,16 @@ def runtime_sources(
         no_passes: lossless passes of the compiled runtime to leave out.
 
     Raises:
-        UnsupportedModelError: the runtime cannot compute it, or there is no such kernel set or
-            pass.
+        UnsupportedModelError: the runtime cannot compute it, there is no such kernel set or
+            pass, or not for this board.
     """
     if runtime == "compiled":
         target = board.kernels.compiled if kernels == AUTO else kernels
+        if target == ESP_NN and board.platformio.framework != "espidf":
+            raise UnsupportedModelError(
+                f"the kernels {ESP_NN} come with ESP-IDF, which {board.name} is not built on",
+                hint="leave --kernels out, or choose a board with an ESP32",
+            )
         return compiled_sources(model, target, no_passes)
     from edgemcu.firmware.tflm import tflm_sources
 
@@ -101,12 +108,18 @@ def compiled_sources(
     )
     files = {f"{LIBRARY}/{name}": text for name, text in compiled.files.items()}
     files[f"{LIBRARY}/library.json"] = library_json()
+    components: tuple[tuple[str, str], ...] = ()
+    if any("/kernels/esp_nn/" in name for name in files):
+        from edgemcu.compiler.kernels.esp_nn import VERSION
+
+        components = (("espressif/esp-nn", VERSION),)
     return RuntimeSources(
         name="compiled",
         kernels=target,
         files=files,
         arena_bytes=compiled.arena_bytes,
         weights_bytes=compiled.weights_bytes,
+        components=components,
     )
 
 
