@@ -207,7 +207,9 @@ def _conv_2d(operation: o.Convolution) -> Binding:
     window, rows = operation.window, _rows(operation)
     direct = _is_direct(window)
     groups = -(-rows.shape[1] // 4)
-    patch = 0 if direct and not window.pads else 3 * rows.shape[1]
+    # Blocks of three pixels that lie in a row and inside of the image are read in place.
+    gathers = not direct or window.pads or window.output_size[1] % 3 != 0
+    patch = 3 * rows.shape[1] if gathers else 0
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),

@@ -21,7 +21,11 @@ struct run {
     int32_t next_channel;   /* 48: from the end of a row's outputs back to the next channel's */
     uint32_t min;           /* 52: four times the same byte */
     uint32_t max;           /* 56 */
+    int32_t last_output;    /* 60: bytes from a row's first output to its last */
 };
+
+/* All channels of a run. */
+typedef void routine(struct run *run);
 
 #if EDGEMCU_DSP
 
@@ -201,6 +205,119 @@ ROUTINE(run_1_any, ROWS_1 FINISH STORE_AND_REPEAT("8"))
 ROUTINE(run_2_relu, ROWS_2 FINISH_RELU STORE_AND_REPEAT("16"))
 ROUTINE(run_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16"))
 
+/* Rows of five or six outputs, all at once: eight columns, which are a plane of exactly 16 bytes.
+ * Registers: r0 row, r3 stream, r4 .. r9 sums, r10 and r11 a row's weights, r12, lr, r1, r2 inputs.
+ * Frame: 0, 4, 8 rows, 12 output, 16 pitch, 20 pitch_3, 24 last_output, 28 channels, 32 the run. */
+#define LOAD_ROW_OF_SIX(row)                                                                       \
+    "ldr    r0, [sp, #" row "]     \n"                                                             \
+    "ldr    r10, [r3], #4          \n"                                                             \
+    "ldr    r11, [r3], #4          \n"                                                             \
+    "ldr    r12, [r0], #4          \n"                                                             \
+    "ldr    lr, [r0], #4           \n"                                                             \
+    "ldr    r1, [r0], #4           \n"                                                             \
+    "ldr    r2, [r0], #4           \n"                                                             \
+    "str    r0, [sp, #" row "]     \n"
+
+/* x0 w0 + x1 w1 and so on, from six sums that may be one and the same: the first is written last. */
+#define LEFT_OF_SIX(s0, s1, s2, s3, s4, s5)                                                        \
+    "smlatb r5, r12, r10, " s1 "   \n"                                                             \
+    "smlad  r6, lr, r10, " s2 "    \n"                                                             \
+    "smlatb r7, lr, r10, " s3 "    \n"                                                             \
+    "smlad  r8, r1, r10, " s4 "    \n"                                                             \
+    "smlatb r9, r1, r10, " s5 "    \n"                                                             \
+    "smlad  r4, r12, r10, " s0 "   \n"
+
+#define RIGHT_OF_SIX                                                                               \
+    "smlabt r4, lr, r11, r4        \n"                                                             \
+    "smlad  r5, lr, r11, r5        \n"                                                             \
+    "smlabt r6, r1, r11, r6        \n"                                                             \
+    "smlad  r7, r1, r11, r7        \n"                                                             \
+    "smlabt r8, r2, r11, r8        \n"                                                             \
+    "smlad  r9, r2, r11, r9        \n"
+
+#define ROWS_OF_SIX                                                                                \
+    "push   {r4-r11, lr}           \n"                                                             \
+    "sub    sp, sp, #36            \n"                                                             \
+    "ldm    r0, {r1, r2, r3, r4, r5, r6, r7, r8} \n"                                               \
+    "ldr    r9, [r0, #60]          \n"                                                             \
+    "str    r1, [sp]               \n"                                                             \
+    "str    r2, [sp, #4]           \n"                                                             \
+    "str    r3, [sp, #8]           \n"                                                             \
+    "str    r5, [sp, #12]          \n"                                                             \
+    "str    r7, [sp, #16]          \n"                                                             \
+    "str    r8, [sp, #20]          \n"                                                             \
+    "str    r9, [sp, #24]          \n"                                                             \
+    "str    r6, [sp, #28]          \n"                                                             \
+    "str    r0, [sp, #32]          \n"                                                             \
+    "mov    r3, r4                 \n"                                                             \
+    "1:                            \n"                                                             \
+    "ldr    r4, [r3], #4           \n" /* bias */ LOAD_ROW_OF_SIX("0")                             \
+        LEFT_OF_SIX("r4", "r4", "r4", "r4", "r4", "r4") RIGHT_OF_SIX LOAD_ROW_OF_SIX("4")          \
+            LEFT_OF_SIX("r4", "r5", "r6", "r7", "r8", "r9") RIGHT_OF_SIX LOAD_ROW_OF_SIX("8")      \
+                LEFT_OF_SIX("r4", "r5", "r6", "r7", "r8", "r9") RIGHT_OF_SIX                       \
+    "ldr    r10, [r3], #4          \n" /* multiplier */                                            \
+    "ldr    r11, [r3], #4          \n" /* offset */                                                \
+    "ldr    r12, [r3], #4          \n" /* shift */
+
+#define SCALE_SIX_RELU                                                                             \
+    "smmla  r4, r4, r10, r11       \n"                                                             \
+    "smmla  r5, r5, r10, r11       \n"                                                             \
+    "smmla  r6, r6, r10, r11       \n"                                                             \
+    "smmla  r7, r7, r10, r11       \n"                                                             \
+    "smmla  r8, r8, r10, r11       \n"                                                             \
+    "smmla  r9, r9, r10, r11       \n"
+
+#define SCALE_ONE_OF_SIX(sum)                                                                      \
+    "asr    lr, " sum ", #31       \n"                                                             \
+    "add    lr, r11, lr, lsl #7    \n"                                                             \
+    "smmla  " sum ", " sum ", r10, lr \n"
+
+#define SHIFT_AND_SATURATE_ONE_OF_SIX(value)                                                       \
+    "asr    " value ", " value ", r12 \n"                                                          \
+    "ssat   " value ", #8, " value " \n"
+
+#define SHIFT_AND_SATURATE_SIX                                                                     \
+    SHIFT_AND_SATURATE_ONE_OF_SIX("r4") SHIFT_AND_SATURATE_ONE_OF_SIX("r5")                        \
+    SHIFT_AND_SATURATE_ONE_OF_SIX("r6") SHIFT_AND_SATURATE_ONE_OF_SIX("r7")                        \
+    SHIFT_AND_SATURATE_ONE_OF_SIX("r8") SHIFT_AND_SATURATE_ONE_OF_SIX("r9")
+
+#define CLAMP_ONE_OF_SIX(value)                                                                    \
+    "ssub8  lr, " value ", r10     \n"                                                             \
+    "sel    " value ", " value ", r10 \n"                                                          \
+    "ssub8  lr, r11, " value "     \n"                                                             \
+    "sel    " value ", " value ", r11 \n"
+
+/* Of five outputs, the sixth is written where the fifth belongs, and before it. */
+#define STORE_SIX_AND_REPEAT                                                                       \
+    "ldr    r0, [sp, #12]          \n"                                                             \
+    "ldr    r1, [sp, #16]          \n"                                                             \
+    "ldr    r2, [sp, #20]          \n"                                                             \
+    "ldr    r10, [sp, #24]         \n"                                                             \
+    "ldr    r11, [sp, #28]         \n"                                                             \
+    "add    r2, r0, r2             \n"                                                             \
+    "strb   r9, [r0, r10]          \n"                                                             \
+    "strb   r8, [r2, r1]           \n"                                                             \
+    "strb   r7, [r2]               \n"                                                             \
+    "strb   r6, [r0, r1, lsl #1]   \n"                                                             \
+    "strb   r5, [r0, r1]           \n"                                                             \
+    "strb   r4, [r0], #1           \n"                                                             \
+    "str    r0, [sp, #12]          \n"                                                             \
+    "subs   r11, r11, #1           \n"                                                             \
+    "str    r11, [sp, #28]         \n"                                                             \
+    "bne    1b                     \n"                                                             \
+    "add    sp, sp, #36            \n"                                                             \
+    "pop    {r4-r11, pc}           \n"
+
+ROUTINE(run_six_relu, ROWS_OF_SIX SCALE_SIX_RELU SHIFT_AND_SATURATE_SIX STORE_SIX_AND_REPEAT)
+ROUTINE(run_six_any, ROWS_OF_SIX SCALE_ONE_OF_SIX("r4") SCALE_ONE_OF_SIX("r5")
+                         SCALE_ONE_OF_SIX("r6") SCALE_ONE_OF_SIX("r7") SCALE_ONE_OF_SIX("r8")
+                             SCALE_ONE_OF_SIX("r9") SHIFT_AND_SATURATE_SIX
+        "ldr    r0, [sp, #32]          \n"
+        "ldr    r10, [r0, #52]         \n"
+        "ldr    r11, [r0, #56]         \n" CLAMP_ONE_OF_SIX("r4") CLAMP_ONE_OF_SIX("r5")
+            CLAMP_ONE_OF_SIX("r6") CLAMP_ONE_OF_SIX("r7") CLAMP_ONE_OF_SIX("r8")
+                CLAMP_ONE_OF_SIX("r9") STORE_SIX_AND_REPEAT)
+
 #else
 
 static int8_t one_output(const struct run *run, const int8_t *const *rows, int32_t x, int relu)
@@ -253,6 +370,31 @@ static void run_portable(struct run *run, int32_t stride, int relu)
         run->stream += WORDS_PER_CHANNEL;
         run->output = out - run->next_channel;
     }
+}
+
+static void run_six_portable(struct run *run, int relu)
+{
+    for (; run->channels > 0; --run->channels) {
+        for (int32_t i = 5; i >= 0; --i) {
+            const int32_t place = i * run->pitch < run->last_output ? i * run->pitch : run->last_output;
+            run->output[place] = one_output(run, run->rows, i, relu);
+        }
+        for (int row = 0; row < 3; ++row) {
+            run->rows[row] += 16;
+        }
+        run->stream += WORDS_PER_CHANNEL;
+        ++run->output;
+    }
+}
+
+static void run_six_relu(struct run *run)
+{
+    run_six_portable(run, 1);
+}
+
+static void run_six_any(struct run *run)
+{
+    run_six_portable(run, 0);
 }
 
 static void run_1_relu(struct run *run)
@@ -379,6 +521,17 @@ static void pack_row(const struct columns *k, const int8_t *x, int32_t pitch, in
     }
 }
 
+static routine *choose_routine(const struct window *v, int32_t relu)
+{
+    if (v->stride_x == 2) {
+        return relu ? run_2_relu : run_2_any;
+    }
+    if (v->output_width == 5 || v->output_width == 6) {
+        return relu ? run_six_relu : run_six_any;
+    }
+    return relu ? run_1_relu : run_1_any;
+}
+
 void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const int8_t *input,
                             int8_t *output, int8_t *scratch)
 {
@@ -392,8 +545,7 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
     const int32_t row_bytes = (p->group + 3) / 4 * 4 * plane_bytes;
     const struct columns columns = split_columns(v, plane_bytes / 4);
     int8_t *const few = scratch + 3 * row_bytes;
-    void (*const routine)(struct run *) = v->stride_x == 1 ? (p->relu ? run_1_relu : run_1_any)
-                                                           : (p->relu ? run_2_relu : run_2_any);
+    routine *const run_channels = choose_routine(v, p->relu);
     int32_t packed = -v->pad_top; /* the first input row that is not in scratch memory yet */
 
     for (int32_t oy = 0; oy < v->output_height; ++oy) {
@@ -411,6 +563,7 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
                 .max = (uint8_t)p->max * 0x01010101u,
             };
             run.pitch_3 = 3 * run.pitch;
+            run.last_output = (outputs - 1) * run.pitch;
             run.next_channel = outputs * run.pitch - 1;
             if (outputs % OUTPUTS != 0) {
                 run.back = (OUTPUTS - outputs % OUTPUTS) * bytes_per_output;
@@ -427,7 +580,7 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
                 }
                 run.rows[ky] = place;
             }
-            routine(&run);
+            run_channels(&run);
             if (width < OUTPUTS) {
                 for (int32_t x = 0; x < width; ++x) {
                     memcpy(output + x * channels + c, few + x * count, (size_t)count);
