@@ -1,6 +1,8 @@
 """Kernels for the Cortex-M55 and other cores with MVE (Helium) integer vectors of 128 bits.
 
-Costs are instructions, counted in an emulator.
+Layers with weights are sums of 16 products at a time (VMLADAV.S8): constants are laid out so that
+16 values of a channel, or of its window, lie side by side. See the headers in
+`firmware_templates/compiled/kernels/cortex_m55/`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
-from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel, portable
+from edgemcu.compiler.kernels import cortex_m55_cost as cost
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels import portable
 
 FOLDER = "cortex_m55"
 LANES = 16
@@ -40,12 +42,6 @@ def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32
         words.append(lay.fill(constants, GROUP).reshape(-1, GROUP))
     words.append(lay.fill(scales.shift, GROUP).reshape(-1, GROUP).copy().view("<i4"))
     return np.concatenate(words, axis=1)
-
-
-def _conv_cost(operation: o.Convolution) -> float:
-    steps = -(-operation.weights[0].size // LANES)
-    outputs = prod(operation.window.output_size) * operation.output_channels
-    return outputs * (2.0 * steps + 3.5)
 
 
 def _applies_conv_2d(operation: o.Convolution) -> bool:
@@ -100,18 +96,13 @@ def _applies_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
         and operation.depth_multiplier == 1
         and 7 * 4 * _depthwise_columns(window) <= np.iinfo(np.uint16).max
         and _shifts_right(operation.scales)
-        and (out.min >= out.zero_point or (out.min, out.max) == (-128, 127))
+        and (cost.cuts_negatives(out) or (out.min, out.max) == (-128, 127))
     )
 
 
 def _depthwise_columns(window: o.Window) -> int:
     width, (_, stride) = window.output_size[1], window.stride
     return 2 + (width + width % 2 if stride == 1 else 2 * (width + -width % 4))
-
-
-def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
-    outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
-    return outputs * 7.0
 
 
 def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
@@ -228,11 +219,6 @@ def _lookup(operation: o.Lookup) -> Binding:
     )
 
 
-def _preferred(operation: o.Operation) -> float:
-    """The cost where every other kernel is slower by a factor."""
-    return 0.0
-
-
 REQUANTIZE = ("requantize_mve.h", "../portable/requantize.h")
 
 KERNELS: tuple[AnyKernel, ...] = (
@@ -241,7 +227,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Convolution,
         applies=_applies_conv_2d,
-        cost=_conv_cost,
+        cost=cost.conv_2d,
         bind=_conv_2d,
         scratch=True,
         headers=(
@@ -257,7 +243,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=_applies_depthwise_3x3,
-        cost=_depthwise_cost,
+        cost=cost.depthwise_conv_3x3,
         bind=_depthwise_3x3,
         scratch=True,
         headers=(
@@ -271,7 +257,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.FullyConnected,
         applies=lambda operation: _shifts_right(operation.scales),
-        cost=_preferred,
+        cost=cost.fully_connected,
         bind=_fully_connected,
         headers=REQUANTIZE,
     ),
@@ -280,7 +266,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Mean,
         applies=_applies_mean,
-        cost=_preferred,
+        cost=lambda operation: cost.mean(*_mean_axes(operation)),
         bind=_mean,
         headers=REQUANTIZE,
     ),
@@ -289,7 +275,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Sum,
         applies=_applies_add,
-        cost=_preferred,
+        cost=cost.add,
         bind=_add,
         headers=REQUANTIZE,
     ),
@@ -298,7 +284,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Pool,
         applies=lambda operation: not operation.average,
-        cost=_preferred,
+        cost=cost.pool,
         bind=portable.pool,
         headers=("../portable/pool_window.h",),
     ),
@@ -307,7 +293,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Pool,
         applies=lambda operation: operation.average and operation.window.taps <= POOL_LIMIT,
-        cost=_preferred,
+        cost=cost.pool,
         bind=portable.pool,
         headers=("../portable/pool_window.h",),
     ),
@@ -316,7 +302,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Lookup,
         applies=lambda operation: True,
-        cost=_preferred,
+        cost=cost.lookup,
         bind=_lookup,
     ),
 )
