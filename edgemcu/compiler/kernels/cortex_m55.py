@@ -44,6 +44,45 @@ def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32
     return np.concatenate(words, axis=1)
 
 
+def _applies_depthwise_2d(operation: o.DepthwiseConvolution) -> bool:
+    return operation.depth_multiplier == 1 and _shifts_right(operation.scales)
+
+
+def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
+    window, scales = operation.window, operation.scales
+    # VMULLB and VMULLT take even and odd channels, VMOVLB and VMOVLT every other of those.
+    order = np.concatenate([np.arange(first, LANES, 4) for first in (0, 2, 1, 3)])
+    blocks = [
+        lay.fill(values, LANES).reshape(-1, LANES)[:, order].copy().view("<i4")
+        for values in (scales.bias, scales.multiplier, scales.shift)
+    ]
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "out": lay.output_fields(operation.output),
+            "scales": Array(np.concatenate(blocks, axis=1)),
+            "weights": Array(operation.weights),
+        },
+        params_type="struct depthwise_conv_2d_int8_mve_params",
+        overlap={0: ov.raster_overlap(window, window.input_channels)},
+    )
+
+
+def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
+    """The same of one input channel, where a depthwise convolution is like any other."""
+    return o.Convolution(
+        window=operation.window,
+        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
+        scales=operation.scales,
+        output=operation.output,
+        input_zero_point=operation.input_zero_point,
+    )
+
+
+def _applies_one_channel(operation: o.DepthwiseConvolution) -> bool:
+    return operation.window.input_channels == 1 and _applies_conv_2d(as_convolution(operation))
+
+
 def _applies_conv_2d(operation: o.Convolution) -> bool:
     window = operation.window
     contiguous = window.dilation[1] == 1 or window.size[1] == 1
@@ -220,6 +259,8 @@ def _lookup(operation: o.Lookup) -> Binding:
 
 
 REQUANTIZE = ("requantize_mve.h", "../portable/requantize.h")
+CONV_HEADERS = (*REQUANTIZE, "conv_pixels_mve.h", "memory_mve.h", "../portable/window.h")
+CONV_SOURCES = ("conv_pixels_mve.c",)
 
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
@@ -230,13 +271,28 @@ KERNELS: tuple[AnyKernel, ...] = (
         cost=cost.conv_2d,
         bind=_conv_2d,
         scratch=True,
-        headers=(
-            *REQUANTIZE,
-            "conv_pixels_mve.h",
-            "memory_mve.h",
-            "../portable/window.h",
-        ),
-        sources=("conv_pixels_mve.c",),
+        headers=CONV_HEADERS,
+        sources=CONV_SOURCES,
+    ),
+    Kernel(
+        "conv_2d_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_one_channel,
+        cost=lambda operation: cost.conv_2d(as_convolution(operation)),
+        bind=lambda operation: _conv_2d(as_convolution(operation)),
+        scratch=True,
+        headers=CONV_HEADERS,
+        sources=CONV_SOURCES,
+    ),
+    Kernel(
+        "depthwise_conv_2d_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_depthwise_2d,
+        cost=cost.depthwise_conv_2d,
+        bind=_depthwise_2d,
+        headers=(*REQUANTIZE, "../portable/window.h"),
     ),
     Kernel(
         "depthwise_conv_3x3_int8_mve",

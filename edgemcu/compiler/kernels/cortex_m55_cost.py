@@ -67,6 +67,12 @@ def depthwise_conv_3x3(operation: o.DepthwiseConvolution) -> float:
     return 150.0 + load + turns * (60 + load + channels * channel)
 
 
+def depthwise_conv_2d(operation: o.DepthwiseConvolution) -> float:
+    window = operation.window
+    vector = 90 + 12 * window.size[0] + 36 * window.taps
+    return 50.0 + prod(window.output_size) * (15 + _up(window.input_channels, LANES) * vector)
+
+
 def fully_connected(operation: o.FullyConnected) -> float:
     channels, inputs = operation.weights.shape
     return 40.0 + operation.rows * (20 + _up(channels, 4) * (35 + 10 * _up(inputs, LANES)))
