@@ -123,8 +123,8 @@ def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
         "portable": portable.KERNELS,
         "cortex-m4": dsp,
         "cortex-m7": dsp,
+        "cortex-m55": (*cortex_m55.KERNELS, *dsp),
         "esp-nn": (*esp_nn.KERNELS, *portable.KERNELS),
-        "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
     }
 
 
