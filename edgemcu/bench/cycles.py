@@ -21,7 +21,8 @@ LATENCY_OVER_MODEL = (1.22, 1.29)
 """How many times longer a NUCLEO-L4R5ZI takes than the model says.
 
 MLPerf Tiny's results for microTVM with CMSIS-NN, 301 and 390 ms at 120 MHz, are 36.1 and 46.8
-million cycles; the model gives 29.5 and 36.3 million for TensorFlow Lite Micro with the same kernels.
+million cycles; the model gives 29.5 and 36.3 million for TensorFlow Lite Micro with the same
+kernels.
 """
 
 _TAKEN_BRANCH = 2

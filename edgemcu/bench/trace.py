@@ -21,7 +21,8 @@ from edgemcu.errors import EmulatorError
 
 _CHUNK = 1 << 22
 _EXECUTED = re.compile(rb"^Trace [^\[\n]*\[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
-_NOT_AFTER_ALL = re.compile(rb"^Stopped execution of TB chain before [^\[\n]*\[([0-9a-f]+)\]", re.M)
+# Announced, but an interrupt came first: it is announced again when it is executed.
+_NOT_AFTER_ALL = re.compile(rb"^Trace [^\n]*\nStopped execution of TB chain[^\n]*\n", re.MULTILINE)
 _TRANSLATED = re.compile(rb"^IN:[^\n]*\n((?:0x[^\n]*\n)+)", re.MULTILINE)
 _ADDRESS = re.compile(rb"^(0x[0-9a-f]+):", re.MULTILINE)
 
@@ -82,7 +83,7 @@ class TraceReader:
                 while piece := stream.read(_CHUNK):
                     # Cut where nothing is torn apart: before the last line that begins a record.
                     data = rest + piece
-                    end = max(data.rfind(b"\nTrace"), data.rfind(b"\n---"), data.rfind(b"\nStop"))
+                    end = max(data.rfind(b"\nTrace"), data.rfind(b"\n---"))
                     rest = data[end + 1 :]
                     self._take(data[: end + 1])
                 self._take(rest)
@@ -91,6 +92,7 @@ class TraceReader:
             self._problem = problem
 
     def _take(self, data: bytes) -> None:
+        data = _NOT_AFTER_ALL.sub(b"", data)
         for body in _TRANSLATED.findall(data):
             addresses = tuple(int(address, 16) for address in _ADDRESS.findall(body))
             self.trace.blocks[addresses[0]] = addresses
@@ -98,8 +100,6 @@ class TraceReader:
         if text:
             executed = np.frombuffer(bytes.fromhex(text.decode()), ">u4").astype(np.int64)
             self._count(executed)
-        for found in _NOT_AFTER_ALL.findall(data):
-            self._take_back(int(found, 16))
 
     def _count(self, executed: NDArray[np.int64]) -> None:
         """Adds the moves from each block to the next; the last waits for what follows it."""
@@ -115,8 +115,3 @@ class TraceReader:
         moves = self.trace.moves
         for move, count in zip(map(tuple, rows.T.tolist()), counts.tolist(), strict=True):
             moves[move] = moves.get(move, 0) + count
-
-    def _take_back(self, address: int) -> None:
-        """A block that was announced but had to wait for an interrupt."""
-        if self._previous.size and self._previous[-1] == address:
-            self._previous = np.zeros(0, np.int64)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import bench, device, firmware, flash, model, photos, system
+from edgemcu.cli import bench, device, firmware, flash, model, monitor, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
     *("generate", "build", "run", "bench"),
-    *("flash", "verify", "classify"),
+    *("flash", "monitor", "verify", "classify"),
     *("boards", "doctor", "completion"),
 )
 
@@ -55,6 +55,7 @@ for command in (
     firmware.run,
     bench.bench,
     flash.flash,
+    monitor.monitor,
     device.verify,
     device.classify,
     firmware.boards,

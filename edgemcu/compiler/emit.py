@@ -30,6 +30,12 @@ class Constant:
     name: str
     c_type: str
     values: NDArray[Any]
+    alignment: int = 1
+
+    @property
+    def aligned(self) -> str:
+        """What its declaration begins with."""
+        return f"_Alignas({self.alignment}) " if self.alignment > 1 else ""
 
     @property
     def memory(self) -> bytes:
@@ -200,7 +206,7 @@ class _View:
         result: dict[str, Any] = {}
         for name, value in fields.items():
             if isinstance(value, Array):
-                constant = Constant(f"{prefix}_{name}", value.c_type, value.values)
+                constant = Constant(f"{prefix}_{name}", value.c_type, value.values, value.alignment)
                 self.constants.append(constant)
                 result[name] = constant.name
             elif isinstance(value, Mapping):

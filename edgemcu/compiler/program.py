@@ -209,6 +209,7 @@ class _Memory:
         self.plan = planner.plan(
             [*blocks, *(block for _, block in scratch)],
             {(index[a], index[b]): distance for (a, b), distance in slides.items()},
+            max(call.kernel.alignment for layer in calls for call in layer) if calls else 4,
         )
         self.placements = {
             root: Placement(root, offset, *self.lives[root])

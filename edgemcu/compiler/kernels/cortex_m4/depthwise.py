@@ -17,6 +17,7 @@ from edgemcu.compiler.kernels.cortex_m4.rounding import (
     channel_bounds,
     is_relu,
     rounding,
+    variant,
 )
 
 # Rows of all channels are kept in scratch memory up to this size,
@@ -71,13 +72,19 @@ def _depthwise_group(window: o.Window) -> int:
     return min(channels, max(MAX_PASSING_ROWS // rows // 4 * 4, 4))
 
 
+def _rows_routine(window: o.Window) -> str:
+    if window.stride[1] == 1 and window.output_size[1] in (5, 6):
+        return "six"
+    return str(window.stride[1])
+
+
 def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
     window, group = operation.window, _depthwise_group(operation.window)
     rows, columns = window.output_size
     channels = window.input_channels
     packed = min(window.stride[0], 3) if group == channels else 3
     packing = packed * (1.25 * _plane_bytes(window) + 6)
-    if columns in (5, 6) and window.stride[1] == 1:
+    if _rows_routine(window) == "six":
         computing = 104.0
     else:
         block = (70 if window.stride[1] == 1 else 80) + (0 if is_relu(operation.output) else 28)
@@ -102,9 +109,9 @@ def _depthwise(operation: o.DepthwiseConvolution) -> Binding:
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
             "group": group,
-            "relu": int(is_relu(output)),
             "min": output.min,
             "max": output.max,
+            "routine": f"depthwise_3x3_{_rows_routine(window)}_{variant(output)}",
             "stream": Array(stream),
         },
         params_type="struct depthwise_3x3_dsp_int8_params",

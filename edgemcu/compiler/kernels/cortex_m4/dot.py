@@ -16,6 +16,7 @@ from edgemcu.compiler.kernels.cortex_m4.rounding import (
     channel_bounds,
     is_relu,
     rounding,
+    variant,
 )
 
 DOT_HEADERS = ("dot_3x2.h", "dsp.h", "pack.h")
@@ -62,9 +63,9 @@ def _dot_fields(
         "stream": Array(stream),
         "output_channels": rows.shape[0],
         "groups": -(-rows.shape[1] // 4),
-        "relu": int(is_relu(output)),
         "min": output.min,
         "max": output.max,
+        "routine": f"dot_3x2_{variant(output)}",
     }
 
 

@@ -29,6 +29,11 @@ def is_relu(output: o.OutputRange) -> bool:
     return (output.zero_point, output.min, output.max) == (-128, -128, 127)
 
 
+def variant(output: o.OutputRange) -> str:
+    """Which of two C functions: the short one where `is_relu`."""
+    return "relu" if is_relu(output) else "any"
+
+
 def rounding(
     scales: o.ChannelScales, output: o.OutputRange, largest: NDArray[np.int64], scale_bits: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] | None:

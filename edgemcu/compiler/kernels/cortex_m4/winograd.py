@@ -13,8 +13,8 @@ from edgemcu.compiler.kernels.cortex_m4.dot import weight_rows
 from edgemcu.compiler.kernels.cortex_m4.rounding import (
     FOLDER,
     channel_bounds,
-    is_relu,
     rounding,
+    variant,
 )
 
 # Twice the transform of 3x3 weights for a tile of 2x2 outputs; see winograd_3x3_dsp_int8.h.
@@ -72,9 +72,9 @@ def _winograd(operation: o.Convolution) -> Binding:
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
             "output_channels": operation.output_channels,
-            "relu": int(is_relu(output)),
             "min": output.min,
             "max": output.max,
+            "back": f"winograd_3x3_back_{variant(output)}",
             "stream": Array(stream),
         },
         params_type="struct winograd_3x3_dsp_int8_params",
