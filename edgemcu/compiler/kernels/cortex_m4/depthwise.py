@@ -21,7 +21,7 @@ from edgemcu.compiler.kernels.cortex_m4.rounding import (
 )
 
 # Rows of all channels are kept in scratch memory up to this size,
-MAX_KEPT_ROWS = 8192
+MAX_KEPT_ROWS = 10 << 10
 # but not beside large inputs that shrink: these layers decide how much memory a network needs, and
 # their rows are used again least.
 MAX_SHRINKING_INPUT = 20 << 10
@@ -67,7 +67,7 @@ def _depthwise_group(window: o.Window) -> int:
     channels, rows = window.input_channels, 3 * _plane_bytes(window)
     input_bytes = prod(window.input_size) * channels
     small = window.stride[0] == 1 or input_bytes <= MAX_SHRINKING_INPUT
-    if small and rows * (-(-channels // 4) * 4) <= MAX_KEPT_ROWS:
+    if small and rows * channels <= MAX_KEPT_ROWS:
         return channels
     return min(channels, max(MAX_PASSING_ROWS // rows // 4 * 4, 4))
 
@@ -98,7 +98,7 @@ def _depthwise(operation: o.DepthwiseConvolution) -> Binding:
     assert stream is not None
     group = _depthwise_group(window)
     keeps = group == window.input_channels
-    scratch = 3 * (-(-group // 4) * 4) * _plane_bytes(window)
+    scratch = 3 * group * _plane_bytes(window)
     if window.output_size[1] < 4:
         scratch += 4 * group
     # Rows that are kept are not read again.

@@ -324,7 +324,9 @@ static int8_t one_output(const struct depthwise_3x3_run *run, const int8_t *cons
     for (int row = 0; row < 3; ++row) {
         const int8_t *p = rows[row] + 2 * x;
         sum = smlad(load_word(p), (uint32_t)w[1 + 2 * row], sum);
-        sum += (uint32_t)(half(load_word(p + 4), 0) * half((uint32_t)w[2 + 2 * row], 1));
+        int16_t right;
+        memcpy(&right, p + 4, sizeof right);
+        sum += (uint32_t)(right * half((uint32_t)w[2 + 2 * row], 1));
     }
     const int32_t a = (int32_t)sum;
     const int32_t offset = w[8] - (a < 0 && !relu ? 128 : 0);
@@ -416,7 +418,7 @@ void depthwise_3x3_2_any(struct depthwise_3x3_run *run)
 
 #endif
 
-/* Up to four channels of two neighbouring pixels, a and b, as int16 in as many planes. */
+/* Four channels of two neighbouring pixels, a and b, as int16 in as many planes. */
 static inline void store_pair(int8_t *plane, int32_t plane_bytes, uint32_t a, uint32_t b)
 {
     const uint32_t a02 = sxtb16(a);
@@ -461,38 +463,59 @@ static struct columns split_columns(const struct window *v, int32_t pairs)
     return k;
 }
 
-static inline uint32_t load_channels(const int8_t *p, int32_t count)
-{
-    return count == 4 ? load_word(p) : load_rest(p, count);
-}
-
-/* One row of `count` (1 to 4) channels as planes; pixels are `pitch` bytes apart. */
-static inline void pack_planes(const struct columns *k, const int8_t *x, int32_t pitch,
-                               int32_t count, int8_t *plane, int32_t plane_bytes)
+/* One row of four channels as planes; pixels are `pitch` bytes apart. */
+static void pack_planes(const struct columns *k, const int8_t *x, int32_t pitch, int8_t *plane,
+                        int32_t plane_bytes)
 {
     for (int32_t i = k->padding; i > 0; --i) {
         store_pair(plane, plane_bytes, k->pad, k->pad);
         plane += 4;
     }
     if (k->first_half) {
-        store_pair(plane, plane_bytes, k->pad, load_channels(x, count));
+        store_pair(plane, plane_bytes, k->pad, load_word(x));
         x += pitch;
         plane += 4;
     }
     for (int32_t i = k->inside; i > 0; --i) {
-        const uint32_t a = load_channels(x, count);
-        const uint32_t b = load_channels(x + pitch, count);
+        const uint32_t a = load_word(x);
+        const uint32_t b = load_word(x + pitch);
         store_pair(plane, plane_bytes, a, b);
         x += 2 * pitch;
         plane += 4;
     }
     if (k->last_half) {
-        store_pair(plane, plane_bytes, load_channels(x, count), k->pad);
+        store_pair(plane, plane_bytes, load_word(x), k->pad);
         plane += 4;
     }
     for (int32_t i = k->rest; i > 0; --i) {
         store_pair(plane, plane_bytes, k->pad, k->pad);
         plane += 4;
+    }
+}
+
+static int8_t *put(int8_t *plane, int32_t value)
+{
+    const int16_t half = (int16_t)value;
+    memcpy(plane, &half, sizeof half);
+    return plane + sizeof half;
+}
+
+/* One row of one channel: what is left over of four. */
+static void pack_plane(const struct columns *k, const int8_t *x, int32_t pitch, int8_t *plane,
+                       int32_t plane_bytes)
+{
+    const int8_t *end = plane + plane_bytes;
+    const int32_t pad = (int8_t)(uint8_t)k->pad;
+
+    for (int32_t i = 2 * k->padding + k->first_half; i > 0; --i) {
+        plane = put(plane, pad);
+    }
+    for (int32_t i = k->first_half + 2 * k->inside + k->last_half; i > 0; --i) {
+        plane = put(plane, *x);
+        x += pitch;
+    }
+    while (plane < end) {
+        plane = put(plane, pad);
     }
 }
 
@@ -502,19 +525,20 @@ static void pack_row(const struct columns *k, const int8_t *x, int32_t pitch, in
 {
     if (x == NULL) {
         const uint32_t pad = low_halves(sxtb16(k->pad), sxtb16(k->pad));
-        for (int32_t bytes = (count + 3) / 4 * 4 * plane_bytes; bytes > 0; bytes -= 4) {
+        for (int32_t bytes = count * plane_bytes; bytes > 0; bytes -= 4) {
             store_word(plane, pad);
             plane += 4;
         }
         return;
     }
     for (; count >= 4; count -= 4) {
-        pack_planes(k, x, pitch, 4, plane, plane_bytes);
+        pack_planes(k, x, pitch, plane, plane_bytes);
         plane += 4 * plane_bytes;
         x += 4;
     }
-    if (count > 0) {
-        pack_planes(k, x, pitch, count, plane, plane_bytes);
+    for (; count > 0; --count) {
+        pack_plane(k, x++, pitch, plane, plane_bytes);
+        plane += plane_bytes;
     }
 }
 
@@ -528,7 +552,7 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
     /* What is computed of a row: less than four outputs are four in a place of their own. */
     const int32_t outputs = width < OUTPUTS ? OUTPUTS : width;
     const int32_t plane_bytes = DEPTHWISE_3X3_PLANE_BYTES(outputs, v->stride_x);
-    const int32_t row_bytes = (p->group + 3) / 4 * 4 * plane_bytes;
+    const int32_t row_bytes = p->group * plane_bytes;
     const struct columns columns = split_columns(v, plane_bytes / 4);
     int8_t *const few = scratch + 3 * row_bytes;
     int32_t packed = -v->pad_top; /* the first input row that is not in scratch memory yet */
