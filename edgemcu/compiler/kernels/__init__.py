@@ -41,8 +41,9 @@ class Array:
         return f"{self.values.dtype.name}_t"
 
 
-Field = int | float | list[int] | Array | Mapping[str, Any]
-"""A member of a kernel's parameter structure; a mapping is a structure inside it."""
+Field = int | float | str | list[int] | Array | Mapping[str, Any]
+"""A member of a kernel's parameter structure: text is the name of a C function, so that only those
+are linked that some layer needs; a mapping is a structure inside it."""
 
 
 @dataclass(frozen=True)

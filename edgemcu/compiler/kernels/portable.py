@@ -215,7 +215,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=layers.is_depthwise_3x3,
-        cost=lambda operation: layers.depthwise_cost(operation, 3.0),
+        cost=lambda operation: layers.depthwise_cost(operation, 4.2),
         bind=layers.depthwise_3x3,
         scratch=True,
         headers=("requantize.h", "window.h"),

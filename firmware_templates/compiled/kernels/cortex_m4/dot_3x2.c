@@ -127,7 +127,7 @@ enum { WORDS_BEFORE = 2, WORDS_BEHIND = 6 };
     "ldr    r12, [sp, #20]         \n"
 
 /* Where the zero point is -128, and nothing clamps but the range of an int8. */
-__attribute__((naked, noinline)) static void run_relu(const uint32_t *packed,
+__attribute__((naked, noinline)) void dot_3x2_relu(const uint32_t *packed,
                                                       const struct dot_3x2_run *run,
                                                       int8_t *output)
 {
@@ -139,7 +139,7 @@ __attribute__((naked, noinline)) static void run_relu(const uint32_t *packed,
 }
 
 /* Any zero point and range. */
-__attribute__((naked, noinline)) static void run_any(const uint32_t *packed, const struct dot_3x2_run *run,
+__attribute__((naked, noinline)) void dot_3x2_any(const uint32_t *packed, const struct dot_3x2_run *run,
                                                      int8_t *output)
 {
     (void)packed;
@@ -196,12 +196,12 @@ static void run_portable(const uint32_t *packed, const struct dot_3x2_run *run, 
     }
 }
 
-static void run_relu(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output)
+void dot_3x2_relu(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output)
 {
     run_portable(packed, run, output, 1);
 }
 
-static void run_any(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output)
+void dot_3x2_any(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output)
 {
     run_portable(packed, run, output, 0);
 }
@@ -218,7 +218,7 @@ struct dot_3x2_run dot_3x2_begin(const struct dot_3x2 *p)
         .skipped = 4 * loops - p->groups,
         .min = (uint8_t)p->min * 0x01010101u,
         .max = (uint8_t)p->max * 0x01010101u,
-        .routine = p->relu ? run_relu : run_any,
+        .routine = p->routine,
         .groups = p->groups,
         .last = p->output_channels % 2 != 0 ? p->output_channels - 1 : -1,
     };

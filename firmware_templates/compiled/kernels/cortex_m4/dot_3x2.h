@@ -28,6 +28,14 @@
 
 #include <stdint.h>
 
+struct dot_3x2_run;
+
+/* All pairs of channels of three pixels. `dot_3x2_relu` is for outputs of -128 .. 127 whose zero
+ * point is -128, `dot_3x2_any` for all. */
+typedef void dot_3x2_routine(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output);
+dot_3x2_routine dot_3x2_relu;
+dot_3x2_routine dot_3x2_any;
+
 /* A layer's constants.
  *
  * `stream` is, for each pair of output channels, what is read from front to back: 2 biases,
@@ -36,18 +44,13 @@ struct dot_3x2 {
     const int32_t *stream;
     int32_t output_channels;
     int32_t groups; /* of four inputs each, the last one filled up with zero weights */
-    int32_t relu;   /* 1: the output is -128 .. 127 and its zero point is -128 */
-    int32_t min;    /* -128 .. 127; only read if relu is 0 */
-    int32_t max;    /* -128 .. 127; only read if relu is 0 */
+    int32_t min;    /* -128 .. 127 */
+    int32_t max;    /* -128 .. 127 */
+    dot_3x2_routine *routine;
 };
 
 /* Words of packed input: [groups][N of three pixels, A of three pixels]. */
 #define DOT_3X2_WORDS_PER_GROUP 6
-
-struct dot_3x2_run;
-
-/* All pairs of channels of three pixels. */
-typedef void dot_3x2_routine(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output);
 
 /* What is worked out once for a layer; the assembly knows these offsets. */
 struct dot_3x2_run {
