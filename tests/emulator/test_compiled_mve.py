@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgemcu.bench.networks import benchmark_network
 from edgemcu.compiler import CompiledModel, compile_model
 from edgemcu.compiler.kernels import cortex_m55, targets
 from edgemcu.reference_model import with_micro_rounding
 from edgemcu.shipped import shipped
+from edgemcu.steps.bench import bench
 from edgemcu.tflite import parse_model
 from tests.support.bare_metal import COMPILER, CORES, Machine, require_tools
 from tests.support.compiled import WARNINGS, check_command, require_compiler
@@ -164,3 +166,22 @@ def test_layers_that_vectors_do_not_take() -> None:
             )
             used.add(model.layers[-1].kernel)
     assert used & kernels
+
+
+def test_costs_are_what_the_emulator_counts(tmp_path: Path) -> None:
+    """Layer by layer of MLPerf Tiny's shapes, within a tenth, or a hundred instructions."""
+    require_tools()
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+    names = ["ds-cnn", "resnet8"]
+    result = bench(names, ["mps3-an547"], kernels=[TARGET], out=tmp_path / "bench")
+    wrong = []
+    for name, row in zip(names, result.rows, strict=True):
+        assert row.bytes_equal
+        graph = parse_model(benchmark_network(name), name)
+        estimated = compile_model(graph, target=TARGET, model_digest="0" * 64).layers
+        for layer, counted in zip(estimated, row.layers, strict=True):
+            if not layer.kernel.endswith("_mve"):
+                continue
+            if abs(layer.cost - counted.instructions) > max(0.1 * counted.instructions, 100):
+                wrong.append((name, layer.name, layer.cost, counted.instructions))
+    assert not wrong
