@@ -110,13 +110,14 @@ def classify_photos(
     top: int = DEFAULT_TOP,
     check: bool = False,
     limits: Limits | None = None,
+    force: bool = False,
     console: Console = QUIET,
 ) -> Classification:
     """Have the firmware classify photos; one that cannot be read does not keep the others back.
 
     Args:
         photos: files, and folders of them.
-        on, baud: as for `verify_firmware`.
+        on, baud, limits, force: as for `verify_firmware`.
         top: how many classes are ranked.
         check: ask the reference interpreter too.
 
@@ -128,7 +129,7 @@ def classify_photos(
     given = list(_expand(photos))
     if not given:
         raise InputsError("no photo was given", hint="edgemcu classify photo.jpg …")
-    subject = prepare(request, on=on, baud=baud, photos=True, console=console)
+    subject = prepare(request, on=on, baud=baud, photos=True, force=force, console=console)
     done: list[ClassifiedPhoto] = []
     good: list[Path] = []
     kernels = ""
