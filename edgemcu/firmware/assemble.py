@@ -169,7 +169,9 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "runtime": runtime,
         "app": app,
         "virtual_hz": getattr(board.emulator, "counter_hz", 0),
-        "keep_input": has_room(
+        # A camera's frames take RAM, too, how much only its driver knows.
+        "keep_input": app.source != "camera"
+        and has_room(
             Needs(arena=runtime.arena_bytes, weights=runtime.weights_bytes), board, app.input_bytes
         ),
         "board_constants": board_constants(board),

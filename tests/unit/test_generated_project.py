@@ -214,7 +214,7 @@ def test_too_much_ram_is_refused_with_numbers_and_alternatives() -> None:
 
 
 def test_too_much_flash_is_refused() -> None:
-    with pytest.raises(DoesNotFitError, match="flash needs at least 2006144 bytes"):
+    with pytest.raises(DoesNotFitError, match="flash needs at least 2012288 bytes"):
         check_fit(Needs(arena=1000, weights=2_000_000), load_board("stm32f405"))
 
 
