@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,28 +15,24 @@ from edgemcu.board_schema import Board
 from edgemcu.boards import load_board
 from edgemcu.console import ProgressBar, QuietConsole
 from edgemcu.device.ports import SerialPort
-from edgemcu.errors import DeviceError, FlashError
+from edgemcu.errors import DeviceError, FlashError, ToolMissingError
 from edgemcu.platformio.image import Image, find_image
+from edgemcu.steps.flash import FlashResult, flash_firmware, flash_limits
 from edgemcu.steps.flash_board import Done, Expected, FlashLimits, Job, Ready
+from edgemcu.steps.generate import generate_firmware
+from edgemcu.steps.request import FirmwareRequest, firmware_request
 from tests.support.esp_image import identity_text, write_build
 from tests.support.fake_esp import FakeBoard, Faults
+from tests.support.tiny_classifier import tiny_classifier
 
 MODEL, IMAGE = "ab" * 32, "0123456789abcdef"
 QUICK = FlashLimits(pause_s=0.01, present_s=0.2, ready_s=3.0)
-RECOVER = "Hold BOOT, press RESET, let go of BOOT."
+RECOVER = "Hold BOOT, press and release RESET"
 
 
 @pytest.fixture(scope="module")
 def board() -> Board:
-    """What flashing must know of an ESP32-S3."""
-    known = load_board("stm32f405")
-    tools = known.platformio.board
-    assert tools is not None
-    changed = tools.model_copy(update={"upload": ("esptool",), "recover": RECOVER})
-    platformio = known.platformio.model_copy(
-        update={"platform": "platformio/espressif32@^6.12.0", "board": changed}
-    )
-    return known.model_copy(update={"name": "esp32s3", "mcu": "esp32s3", "platformio": platformio})
+    return load_board("esp32s3")
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +254,94 @@ def test_a_port_that_is_not_there_is_said_before_anything_else(
         job = a_job(board, fake, tmp_path, port=SerialPort("/dev/ttyNONE"))
         with pytest.raises(DeviceError, match="no such port"):
             job.present()
+
+
+# ---- The whole step ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def request_and_image(tmp_path_factory: pytest.TempPathFactory) -> tuple[FirmwareRequest, Path]:
+    """A project for an ESP32-S3, and what a build of it elsewhere has left."""
+    folder = tmp_path_factory.mktemp("step")
+    model = folder / "tiny.tflite"
+    model.write_bytes(tiny_classifier())
+    request = firmware_request(folder, model=model, board="esp32s3", out=folder / "out")
+    project = generate_firmware(request)
+    image = folder / "artefact"
+    write_build(image, identity_text("esp32s3", project.model_digest, project.image))
+    return request, image
+
+
+@pytest.mark.slow
+def test_flash_writes_once(request_and_image: tuple[FirmwareRequest, Path]) -> None:
+    request, image = request_and_image
+    with FakeBoard() as fake:
+
+        def flash(**options: object) -> FlashResult:
+            return flash_firmware(
+                request,
+                port=fake.port,
+                image=image,
+                limits=QUICK,
+                **options,  # type: ignore[arg-type]
+            )
+
+        first = flash()
+        assert (first.written, first.identified, first.way) == (True, True, "esptool")
+        again = flash()
+        assert (again.written, again.identified, again.attempts) == (False, True, 0)
+        facts = json.loads(json.dumps(first.to_json()))
+        assert facts["identity"]["image"] == facts["image"] == first.image
+        assert_flash_holds(fake, find_image(load_board("esp32s3"), image))
+
+
+def test_flash_needs_a_port_before_it_builds(
+    request_and_image: tuple[FirmwareRequest, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    with pytest.raises(DeviceError, match="no serial port"):
+        flash_firmware(request_and_image[0])
+
+
+@pytest.mark.slow
+def test_an_earlier_image_is_flashed_where_nothing_can_be_built(
+    request_and_image: tuple[FirmwareRequest, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, image = request_and_image
+
+    def cannot_build(*args: object, **options: object) -> None:
+        raise ToolMissingError("there is no compiler")
+
+    monkeypatch.setattr("edgemcu.steps.flash.build_firmware", cannot_build)
+    with FakeBoard() as fake, pytest.raises(ToolMissingError, match="no compiler"):
+        flash_firmware(request, port=fake.port, limits=QUICK)
+    built = request.folder / "project" / ".pio" / "build" / "esp32s3"
+    shutil.copytree(image, built)
+    console = Listening()
+    with FakeBoard() as fake:
+        result = flash_firmware(request, port=fake.port, limits=QUICK, console=console)
+    assert result.identified and result.way == "esptool"
+    assert any("what an earlier build has left" in text for text in console.said)
+
+
+@pytest.mark.emulator
+def test_flash_into_the_emulator(tmp_path: Path) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    model = tmp_path / "tiny.tflite"
+    model.write_bytes(tiny_classifier())
+    request = firmware_request(tmp_path, model=model, board="stm32f405", out=tmp_path / "out")
+    result = flash_firmware(request, emulator="qemu")
+    assert result.identified and result.port == "qemu" and result.protocol is None
+    assert result.identity is not None and result.identity.image == result.image
+
+
+def test_limits_come_from_the_project_and_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "edgemcu.toml").write_text(
+        '[dataset]\nsource = "cifar10"\n[flash]\nattempts = 7\ntimeout_s = 60\n'
+    )
+    request = firmware_request(tmp_path)
+    assert flash_limits(request) == FlashLimits(attempts=7, upload_s=60)
+    assert flash_limits(request, attempts=2).attempts == 2
+    assert flash_limits(request, timeout_s=5).upload_s == 5

@@ -59,11 +59,6 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def as_esp(board: Board) -> Board:
-    platformio = board.platformio.model_copy(update={"platform": "platformio/espressif32@^6.12.0"})
-    return board.model_copy(update={"mcu": "esp32s3", "platformio": platformio})
-
-
 # ---- Protocols ---------------------------------------------------------------------------------
 
 
@@ -104,20 +99,20 @@ def test_an_image_of_esp_idf_says_what_lies_where(board: Board, tmp_path: Path) 
     (tmp_path / "bootloader").mkdir()
     for name in files.values():
         (tmp_path / name).touch()
-    parts = find_image(as_esp(board), tmp_path).parts
+    parts = find_image(load_board("esp32s3"), tmp_path).parts
     assert [(part.address, part.file.name) for part in parts] == [
         (0x0, "bootloader.bin"), (0x8000, "table.bin"), (0x10000, "app.bin"),
     ]  # fmt: skip
     (tmp_path / "table.bin").unlink()
     with pytest.raises(FlashError, match=r"lacks table\.bin"):
-        find_image(as_esp(board), tmp_path)
+        find_image(load_board("esp32s3"), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"flash_files": 3}', '{"flash_files": {"x": "a"}}'])
 def test_a_list_of_files_that_is_none(text: str, board: Board, tmp_path: Path) -> None:
     (tmp_path / "flasher_args.json").write_text(text)
     with pytest.raises(FlashError, match="does not say what is flashed where"):
-        find_image(as_esp(board), tmp_path)
+        find_image(load_board("esp32s3"), tmp_path)
 
 
 # ---- Command lines -----------------------------------------------------------------------------
@@ -157,14 +152,16 @@ def test_a_tool_that_is_not_installed(
 
 
 def test_esptool_resets_the_chip_unless_the_line_cannot(board: Board, image: Image) -> None:
-    command = direct_upload(as_esp(board), image, "esptool", "/dev/ttyACM0", 921_600).command
+    command = direct_upload(
+        load_board("esp32s3"), image, "esptool", "/dev/ttyACM0", 921_600
+    ).command
     assert command[1:] == (
         *("-m", "esptool", "--chip", "esp32s3", "--port", "/dev/ttyACM0", "--baud", "921600"),
         *("--before", "default-reset", "--after", "hard-reset"),
         *("write-flash", "--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
         *("0x8000000", str(image.parts[0].file)),
     )
-    bridge = direct_upload(as_esp(board), image, "esptool", "socket://bridge:4000", None)
+    bridge = direct_upload(load_board("esp32s3"), image, "esptool", "socket://bridge:4000", None)
     assert "default-reset" not in bridge.command and not bridge.resets
 
 
