@@ -14,17 +14,21 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from edgemcu.cli.main import main
+from edgemcu.data import dataset_digest
 from edgemcu.device.emulator import QEMU
 from edgemcu.device.protocol import Kind
 from edgemcu.device.session import Limits
 from edgemcu.errors import DeviceError, EdgemcuError, InputsError, ProjectError
+from edgemcu.project import load_project
 from edgemcu.steps import subject as subject_step
 from edgemcu.steps import verify as verify_step
 from edgemcu.steps.build import build_firmware
+from edgemcu.steps.dataset import dataset_spec
 from edgemcu.steps.request import FirmwareRequest, firmware_request
 from edgemcu.steps.stimulus import Stimulus
 from edgemcu.steps.subject import prepare
 from edgemcu.steps.verify import Outputs, verify_firmware
+from edgemcu.tflite_edit import pack_model, schema_module
 from tests.support import device_firmware
 from tests.support.photos import class_folders
 from tests.support.serve import serve
@@ -274,29 +278,47 @@ def test_a_damaged_photo_is_no_gap(project: Path, tmp_path: Path) -> None:
         verify_firmware(firmware_request(project), on="host", photos=tmp_path / "photos")
 
 
-def test_photos_that_changed_since_the_training_give_no_accuracy(
+def model_trained_on(digest: str, classes: tuple[str, ...] = ("bird", "cat", "dog")) -> bytes:
+    """The tiny classifier with the record that `quantize` leaves in a model."""
+    schema = schema_module()
+    tree = schema.ModelT.InitFromPackedBuf(tiny_classifier(classes=classes), 0)
+    buffer = tree.buffers[tree.metadata[0].buffer]
+    record = json.loads(bytes(buffer.data))
+    record["training"] = {"dataset": {"source": "photos", "digest": digest}}
+    buffer.data = np.frombuffer(json.dumps(record).encode(), np.uint8)
+    return pack_model(tree, 0)
+
+
+def test_only_photos_that_were_held_back_give_an_accuracy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = make_project(tmp_path)
     (project / "edgemcu.toml").write_text('[dataset]\nsource = "photos"\n')
+    shutil.rmtree(project / "photos")
     numbers = {"bird": range(100, 112), "cat": range(200, 212), "dog": range(300, 312)}
     class_folders(project / "photos", numbers)
-    model = project / "build" / "quantize" / "model.tflite"
-    model.parent.mkdir(parents=True)
-    model.write_bytes(tiny_classifier(classes=("bird", "cat", "dog")))
     monkeypatch.setenv("EDGEMCU_CACHE", str(tmp_path / "cache"))
+    digest = dataset_digest(dataset_spec(load_project(project)))
+    own = project / "build" / "quantize" / "model.tflite"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(model_trained_on(digest))
     request = firmware_request(project)
-    assert verify_firmware(request, on="host").verification.figures.photos > 0
-    train = project / "build" / "train"
-    train.mkdir()
+    verified = verify_firmware(request, on="host").verification
+    assert 0 < verified.figures.photos < 12, "the test photos alone"
 
-    class Trained:
-        recipe = {"dataset": {"digest": "another"}}  # noqa: RUF012
+    # The same model from elsewhere is known by its record; another one is not.
+    (tmp_path / "copy.tflite").write_bytes(own.read_bytes())
+    copy = firmware_request(project, model=tmp_path / "copy.tflite", out=tmp_path / "out")
+    assert verify_firmware(copy, on="host").verification.figures.photos > 0
+    (tmp_path / "copy.tflite").write_bytes(model_trained_on("0" * 64))
+    assert verify_firmware(copy, on="host").verification.inputs == "random:10"
 
-    monkeypatch.setattr("edgemcu.steps.verify_inputs.load_trained", lambda _: Trained)
-    with pytest.raises(ProjectError, match=r"may not be new to it"):
-        verify_firmware(request, on="host")
-    model.write_bytes(tiny_classifier(classes=CLASSES))
+    for other in (model_trained_on("0" * 64), model_trained_on(digest, CLASSES)):
+        own.write_bytes(other)
+        with pytest.raises(ProjectError, match=r"may not be new to it"):
+            verify_firmware(request, on="host")
+    own.write_bytes(model_trained_on(digest))
+    class_folders(project / "photos", {"cat": range(400, 403)})
     with pytest.raises(ProjectError, match=r"may not be new to it"):
         verify_firmware(request, on="host")
 
