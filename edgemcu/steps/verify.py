@@ -282,7 +282,7 @@ def assemble(
         differences=_differences(expected, device.outputs, stimulus),
         versions=_versions(subject),
         finished=_now(),
-        command=_command(subject),
+        command=_command(subject, stimulus),
         samples=photo_samples(photos, scores, equal),
     )
 
@@ -324,7 +324,7 @@ def _versions(subject: Subject) -> dict[str, str]:
     return {**versions, "compiler": subject.toolchain} if subject.toolchain else versions
 
 
-def _command(subject: Subject) -> str:
+def _command(subject: Subject, stimulus: Stimulus) -> str:
     request = subject.request
     source = ["--project", str(request.project.directory)] if request.project else []
     configured = request.project.file.firmware.model if request.project else None
@@ -334,6 +334,10 @@ def _command(subject: Subject) -> str:
     words += ["--runtime", request.runtime]
     if request.kernels != DEFAULT_KERNELS:
         words += ["--kernels", request.kernels]
+    if stimulus.photos is None:
+        words += ["--inputs", stimulus.what]
+    else:
+        words += ["--images", str(len(stimulus.photos))]
     return shlex.join([*words, "--sanitize"] if subject.sanitized else words)
 
 

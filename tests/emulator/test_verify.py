@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from edgemcu.boards import load_board
 from edgemcu.cli.main import main
 from edgemcu.data import dataset_digest
 from edgemcu.device.emulator import QEMU
-from edgemcu.device.protocol import Kind
+from edgemcu.device.protocol import Identity, Kind
 from edgemcu.device.session import Limits
+from edgemcu.device.streaming import DeviceOutputs
+from edgemcu.device.target import Target
 from edgemcu.errors import DeviceError, EdgemcuError, InputsError, ProjectError
 from edgemcu.project import load_project
+from edgemcu.report.verification import Distribution
 from edgemcu.steps import subject as subject_step
 from edgemcu.steps import verify as verify_step
 from edgemcu.steps.build import build_firmware
@@ -200,6 +205,29 @@ def test_at_a_port_nothing_is_built(
     assert result.verification.elf_sha256 is None
     assert result.verification.figures.flash_bytes is None
     assert result.verification.figures.latency_ms is None, "no board, no latency"
+
+
+def test_a_latency_is_what_a_boards_own_clock_says(project: Path) -> None:
+    request = firmware_request(project)
+    subject = prepare(request, on="socket://[::1]:1")
+    stimulus = verify_step.choose_stimulus(subject, 4, None, None)
+    expected = verify_step.golden(subject, stimulus)
+    identity = Identity(
+        protocol=1, firmware="0.1.0", board="stm32f405", model=subject.model_digest,
+        runtime="compiled", kernels=subject.promised_kernels, model_ok=True, input_bytes=192,
+        output_bytes=3, pixels=True, arena_planned=300, arena_used=300, counter_hz=21_000_000,
+        max_payload=300, window=0,
+    )  # fmt: skip
+    device = DeviceOutputs(expected, None, (0.010, 0.011, 0.050, 0.012), identity)
+    verification = verify_step.assemble(subject, stimulus, expected, device)
+    assert verification.figures.latency_ms == Distribution(11.0, 50.0, 50.0)
+    found = outcomes(verification.to_json())
+    assert found["max_latency_ms"] == "failed", "the slowest one counts"
+    assert found["max_instructions"] == found["max_flash"] == "not checked"
+    host = replace(subject, board=load_board("host"))
+    assert verify_step.assemble(host, stimulus, expected, device).figures.latency_ms is None
+    emulated = replace(subject, target=Target("qemu"))
+    assert verify_step.assemble(emulated, stimulus, expected, device).figures.latency_ms is None
 
 
 @pytest.mark.parametrize(
