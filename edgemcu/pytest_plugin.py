@@ -265,7 +265,8 @@ def edgemcu_firmware(
         except ToolMissingError as error:
             if pytestconfig.getoption("edgemcu_require"):
                 raise
-            pytest.skip(f"edgemcu on {target}: {_one_line(error)}")
+            hint = f" ({error.hint})" if error.hint else ""
+            pytest.skip(f"edgemcu on {target}: {error.message}{hint}")
         return Firmware(prepare(edgemcu_request, on=on))
     except EdgemcuError as error:
         pytest.fail(f"edgemcu on {edgemcu_target}: {error}", pytrace=False)
@@ -295,7 +296,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
         said = "\n".join(device.log[-LAST_LINES:])
         title = f"last output of the device ({device.firmware.board} on {device.target})"
         report.sections.append((title, said or "(none)"))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

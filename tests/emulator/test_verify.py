@@ -290,6 +290,16 @@ def test_errors_before_anything_runs_reach_junit_too(project: Path, tmp_path: Pa
         assert ElementTree.parse(junit).getroot().attrib["errors"] == "1"
 
 
+def test_a_file_that_cannot_be_written(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for option in ("--junit", "--html", "--markdown"):
+        done = edgemcu(
+            "verify", "--project", project, "--on", "host", option, tmp_path / "file" / "x"
+        )
+        assert done.exit_code == 3
+        assert "file/x: cannot be written: " in done.stderr
+
+
 # ---- Photos that the network may know ------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from edgemcu.errors import DeviceError, ProjectError
 from edgemcu.report.comparison import compare, regression_checks
 from edgemcu.report.junit import junit_error, junit_xml
-from edgemcu.report.text import figure, signed_figure
+from edgemcu.report.text import figure, printable, signed_figure
 from edgemcu.report.verification import Check, Distribution, Verification, load_verification
 from edgemcu.report.verification_html import render_verification
 from edgemcu.report.verification_markdown import verification_markdown
@@ -54,6 +54,8 @@ def test_the_document_and_back(tmp_path: Path) -> None:
     [
         ("", "is not a JSON document"),
         ("[" * 100_000, "is not a JSON document"),
+        ('{"schema": "edgemcu-verify", "schema_version": NaN}', "is not a JSON document"),
+        ('{"schema": "edgemcu-verify", "schema_version": 1e999}', "is not a JSON document"),
         ("[]", "is no report of `edgemcu verify`"),
         ('{"schema": "edgemcu-verify", "schema_version": 99}', "is of version 99"),
         ('{"schema": "edgemcu-verify", "schema_version": 1}', "title: Field required"),
@@ -333,6 +335,11 @@ def test_terminal() -> None:
 )
 def test_figures(value: float | str | None, unit: str, expected: str) -> None:
     assert figure(value, unit) == expected
+
+
+def test_names_from_outside_leave_a_terminal_alone() -> None:
+    assert printable("Vögel/a b.jpg") == "Vögel/a b.jpg"
+    assert printable("\x1b[2J\n\udcff") == "\\x1b[2J\\x0a\\udcff"
 
 
 def test_signed_figures() -> None:
