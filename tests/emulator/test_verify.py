@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -14,10 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from edgemcu.board_schema import QemuEmulator
 from edgemcu.boards import load_board
 from edgemcu.cli.main import main
 from edgemcu.data import dataset_digest
-from edgemcu.device.emulator import QEMU
+from edgemcu.device.emulator import QEMU, QemuMachine
 from edgemcu.device.protocol import Identity, Kind
 from edgemcu.device.session import Limits
 from edgemcu.device.streaming import DeviceOutputs
@@ -231,17 +233,15 @@ def test_a_latency_is_what_a_boards_own_clock_says(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "message"),
+    ("text", "message"),
     [
         ("cat > /dev/null", "has not identified itself within"),
         ("exec yes", "has not identified itself within"),
         ("exit 0", "connection to the device is lost"),
     ],
 )
-def test_what_is_no_firmware(project: Path, tmp_path: Path, script: str, message: str) -> None:
-    stranger = tmp_path / "stranger"
-    stranger.write_text(f"#!/bin/sh\n{script}\n")
-    stranger.chmod(0o755)
+def test_what_is_no_firmware(project: Path, tmp_path: Path, text: str, message: str) -> None:
+    stranger = script(tmp_path / "stranger", text)
     junit = tmp_path / "junit.xml"
     with serve(stranger) as port, pytest.raises(DeviceError, match=message):
         verify_firmware(at_port(project), on=port, outputs=Outputs(junit=junit), limits=QUICK)
@@ -260,6 +260,43 @@ def test_another_firmware_is_refused(project: Path, tmp_path: Path) -> None:
     assert "flash it again" in done.stderr
     error = ElementTree.parse(junit).getroot().find(".//error")
     assert error is not None and "holds model" in error.attrib["message"]
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed")
+def test_a_board_that_computes_with_slower_kernels_than_promised(
+    project: Path, tmp_path: Path
+) -> None:
+    slow = firmware_request(project, kernels="portable", out=tmp_path / "slow")
+    elf = build_firmware(slow).build.elf
+    emulator = load_board("stm32f405").emulator
+    assert isinstance(emulator, QemuEmulator)
+    command = shlex.join(QemuMachine(emulator.machine, emulator.icount_shift).command(elf))
+    with serve(script(tmp_path / "board", f"exec {command}")) as port:
+        done = edgemcu("verify", "--project", project, "--on", port, "--json")
+    assert done.exit_code == 1, done.output
+    document = json.loads(done.stdout)
+    found = outcomes(document)
+    assert found.pop("kernels") == "failed"
+    assert "failed" not in found.values(), "every byte is right all the same"
+    assert found["max_flash"] == "not checked", "the build folder has another program"
+    assert (document["kernels"], document["figures"]["latency_ms"]) == ("portable", None)
+
+
+@pytest.mark.parametrize("received", [0, 400, 2000])
+def test_a_cable_that_is_pulled(
+    project: Path, program: Path, tmp_path: Path, received: int
+) -> None:
+    junit = tmp_path / "junit.xml"
+    pulled = script(tmp_path / "pulled", f"dd bs=1 count={received} 2>/dev/null | {program}")
+    with serve(pulled) as port, pytest.raises(DeviceError, match=r"lost|takes no bytes"):
+        verify_firmware(at_port(project), on=port, outputs=Outputs(junit=junit), limits=QUICK)
+    assert ElementTree.parse(junit).getroot().attrib["errors"] == "1"
 
 
 def test_a_firmware_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
