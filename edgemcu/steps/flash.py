@@ -126,7 +126,6 @@ def flash_firmware(
     started = time.monotonic()
     present = job.present() if verify and not force else None
     if present is not None:
-        console.info(f"{job.where}: this image is there already")
         done = Done("none", 0, None)
     else:
         done = job.write(ready)
