@@ -8,12 +8,12 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import device, firmware, flash, model, monitor, photos, system
+from edgemcu.cli import bench, device, firmware, flash, model, monitor, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
-    *("generate", "build", "run"),
+    *("generate", "build", "run", "bench"),
     *("flash", "monitor", "verify", "classify"),
     *("boards", "doctor", "completion"),
 )
@@ -53,6 +53,7 @@ for command in (
     firmware.generate,
     firmware.build,
     firmware.run,
+    bench.bench,
     flash.flash,
     monitor.monitor,
     device.verify,

@@ -24,6 +24,7 @@ TEMPLATES = {
     "project/esp-idf/main.c.jinja": "src/main.c",
     "project/esp-idf/supervisor.c": "src/supervisor.c",
     "project/esp-idf/supervisor.h": "src/supervisor.h",
+    "project/esp-idf/system.c": "src/system.c",
     "project/esp-idf/fault.c": "src/fault.c",
     "project/esp-idf/src.cmake.jinja": "src/CMakeLists.txt",
     "project/esp-idf/CMakeLists.txt.jinja": "CMakeLists.txt",
@@ -126,6 +127,7 @@ def _sdkconfig(board: Board, startup: EspIdfStartup, *, arena_in_psram: bool) ->
                 ("IDF_TARGET", f'"{board.mcu}"'),
                 (f"ESP_DEFAULT_CPU_FREQ_MHZ_{(board.clock_hz or 0) // 1_000_000}", "y"),
                 ("COMPILER_OPTIMIZATION_PERF", "y"),
+                ("FREERTOS_HZ", "1000"),
                 # Weights are read from flash: as much cache as there is, in long lines.
                 ("ESP32S3_INSTRUCTION_CACHE_32KB", "y"),
                 ("ESP32S3_DATA_CACHE_64KB", "y"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgemcu._version import __version__
 from edgemcu.board_schema import Board
+from edgemcu.errors import UnsupportedModelError
 from edgemcu.graph.ir import Graph
 
 LIBRARY = "lib/edgemcu_model"
@@ -60,6 +61,7 @@ class RuntimeSources:
 
 
 AUTO = "auto"
+ESP_NN = "esp-nn"
 
 
 def runtime_sources(
@@ -73,10 +75,17 @@ def runtime_sources(
         kernels: the compiled runtime's kernel set, AUTO for the one that the board names.
 
     Raises:
-        UnsupportedModelError: the runtime cannot compute it, or there is no such kernel set.
+        UnsupportedModelError: the runtime cannot compute it, there is no such kernel set, or not
+            for this board.
     """
     if runtime == "compiled":
-        return compiled_sources(model, board.kernels.compiled if kernels == AUTO else kernels)
+        target = board.kernels.compiled if kernels == AUTO else kernels
+        if target == ESP_NN and board.platformio.framework != "espidf":
+            raise UnsupportedModelError(
+                f"the kernels {ESP_NN} come with ESP-IDF, which {board.name} is not built on",
+                hint="leave --kernels out, or choose a board with an ESP32",
+            )
+        return compiled_sources(model, target)
     from edgemcu.firmware.tflm import tflm_sources
 
     return tflm_sources(model, board, library)
@@ -89,12 +98,18 @@ def compiled_sources(model: ModelSource, target: str) -> RuntimeSources:
     compiled = compile_model(model.graph, target=target, model_digest=model.digest)
     files = {f"{LIBRARY}/{name}": text for name, text in compiled.files.items()}
     files[f"{LIBRARY}/library.json"] = library_json()
+    components: tuple[tuple[str, str], ...] = ()
+    if any("/kernels/esp_nn/" in name for name in files):
+        from edgemcu.compiler.kernels.esp_nn import VERSION
+
+        components = (("espressif/esp-nn", VERSION),)
     return RuntimeSources(
         name="compiled",
         kernels=target,
         files=files,
         arena_bytes=compiled.arena_bytes,
         weights_bytes=compiled.weights_bytes,
+        components=components,
     )
 
 

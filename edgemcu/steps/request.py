@@ -67,10 +67,23 @@ class FirmwareRequest:
             return f"symlink://{folder.resolve()}"
         return library
 
+    @property
+    def build_folder(self) -> Path:
+        """What several boards' firmware has in common goes here: above `folder`, or, where that
+        was chosen by --out, into it."""
+        usual = self.folder.name.startswith(f"{self.board}-{self.runtime}")
+        return self.folder.parent if usual else self.folder
+
     def on_board(self, board: str) -> FirmwareRequest:
-        """The same firmware for another board, in a folder beside this one's."""
-        folder = self.folder.with_name(f"{board}-{self.runtime}")
-        return replace(self, board=board, folder=folder, kernels=DEFAULT_KERNELS)
+        """The same model for another board, with that board's kernels and no pictures of its own,
+        in a folder beside this one's."""
+        return replace(
+            self,
+            board=board,
+            folder=self.build_folder / f"{board}-{self.runtime}",
+            kernels=DEFAULT_KERNELS,
+            source=DEFAULT_SOURCE,
+        )
 
     def with_training(self, changes: Mapping[str, Any]) -> FirmwareRequest:
         """The same request with other [training] keys, None meaning as the project has them.

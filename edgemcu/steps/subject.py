@@ -86,17 +86,28 @@ class Subject:
         self,
         stimulus: Stimulus,
         *,
+        self_test: bool = False,
         limits: Limits | None = None,
         console: Console = QUIET,
     ) -> DeviceOutputs:
         """Send all of `stimulus`, to as many emulators as are worth it.
+
+        Args:
+            self_test: have the device check itself afterwards, if it can.
 
         Raises:
             DeviceError: as `open` and `DeviceSession.infer`.
         """
         workers = 1 if self.target.kind == "port" else worth_workers(len(stimulus.sent))
         connect = partial(self.open, limits)
-        return stream(connect, stimulus.sent, stimulus.kind, workers=workers, console=console)
+        return stream(
+            connect,
+            stimulus.sent,
+            stimulus.kind,
+            workers=workers,
+            self_test=self_test,
+            console=console,
+        )
 
 
 def find_target(

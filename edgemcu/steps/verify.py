@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from edgemcu._version import __version__
 from edgemcu.artefacts import StepFolder, sha256_file, write_json, write_text
 from edgemcu.console import QUIET, Console
+from edgemcu.device.protocol import Identity
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.device.streaming import DeviceOutputs, infer_rows
 from edgemcu.errors import InputsError
-from edgemcu.reference import reference_name
+from edgemcu.reference import inputs_digest, reference_name, reference_outputs
 from edgemcu.report.comparison import Comparison, compare, regression_checks
 from edgemcu.report.junit import junit_error, junit_xml
 from edgemcu.report.verification import (
@@ -42,13 +43,13 @@ from edgemcu.steps.evidence import (
     output_scores,
     photo_samples,
 )
-from edgemcu.steps.golden import GOLDEN_FOLDER, golden_outputs, inputs_digest
 from edgemcu.steps.request import DEFAULT_KERNELS, FirmwareRequest
 from edgemcu.steps.stimulus import Stimulus
 from edgemcu.steps.subject import Subject, prepare
 from edgemcu.steps.verify_inputs import choose_stimulus, verify_settings
 
 BASELINE_FILE = "edgemcu-baseline.json"
+GOLDEN_FOLDER = "golden"
 
 EXIT_FAILED = 1
 EXIT_NOT_VERIFIED = 3
@@ -148,7 +149,7 @@ def verify_firmware(
         )
         stimulus = choose_stimulus(subject, images, inputs, photos, console)
         expected = golden(subject, stimulus, console)
-        device = subject.run(stimulus, limits=limits, console=console)
+        device = subject.run(stimulus, self_test=True, limits=limits, console=console)
         verification = assemble(subject, stimulus, expected, device)
         comparison = None
         if old is not None:
@@ -185,7 +186,7 @@ def verify_session(
     """
     stimulus = choose_stimulus(subject, images, inputs, photos, console)
     expected = golden(subject, stimulus, console)
-    device = infer_rows(session, stimulus.sent, stimulus.kind)
+    device = infer_rows(session, stimulus.sent, stimulus.kind, self_test=True)
     return assemble(subject, stimulus, expected, device)
 
 
@@ -205,8 +206,8 @@ def errors_in_junit(junit: Path | None, board: str, on: str | None) -> Iterator[
 
 def golden(subject: Subject, stimulus: Stimulus, console: Console = QUIET) -> NDArray[np.uint8]:
     """The reference's outputs for `stimulus`, kept in the build folder."""
-    folder = subject.request.folder.parent / GOLDEN_FOLDER
-    return golden_outputs(subject.request.model, stimulus.tensors, folder, console=console)
+    folder = subject.request.build_folder / GOLDEN_FOLDER
+    return reference_outputs(subject.request.model, stimulus.tensors, folder, console=console)
 
 
 def assemble(
@@ -217,7 +218,9 @@ def assemble(
     scores = output_scores(subject.graph, device.outputs)
     equal = (device.outputs == expected).all(axis=1)
     evaluation = device_evaluation(photos, scores)
-    memory, stack = subject.memory, _stack(device)
+    own = _found_program(subject, device.identity)
+    memory = subject.memory if own else None
+    test = device.self_test
     timed = device.seconds is not None and target.kind == "port" and not board.hosted
     figures = Figures(
         inferences=len(expected),
@@ -233,8 +236,8 @@ def assemble(
         ram_limit=board.ram_bytes,
         arena_planned=device.identity.arena_planned,
         arena_used=device.identity.arena_used,
-        stack_used=stack[0],
-        stack_limit=stack[1],
+        stack_used=test.stack_used if test else None,
+        stack_limit=device.identity.stack_bytes or None,
         restarts=device.restarts,
         damaged=device.damaged,
     )
@@ -244,6 +247,7 @@ def assemble(
         runtime=subject.request.runtime,
         promised_kernels=subject.promised_kernels,
         identity=device.identity,
+        self_test=test,
         sanitized=subject.sanitized,
     )
     predictions: tuple[Prediction, ...] = ()
@@ -268,7 +272,7 @@ def assemble(
         model_sha256=subject.model_digest,
         model_bytes=subject.request.model.stat().st_size,
         firmware=device.identity.firmware,
-        elf_sha256=sha256_file(subject.program) if subject.program else None,
+        elf_sha256=sha256_file(subject.program) if own and subject.program else None,
         sanitized=subject.sanitized,
         inputs=stimulus.what,
         inputs_sha256=inputs_digest(stimulus.tensors),
@@ -283,9 +287,11 @@ def assemble(
     )
 
 
-def _stack(device: DeviceOutputs) -> tuple[int | None, int | None]:
-    identity: Any = device.identity
-    return getattr(identity, "stack_used", None), getattr(identity, "stack_size", None)
+def _found_program(subject: Subject, identity: Identity) -> bool:
+    """Whether the program in the build folder is the one that answered."""
+    if subject.target.kind != "port" or subject.program is None:
+        return subject.program is not None
+    return bool(identity.image) and identity.image.encode() in subject.program.read_bytes()
 
 
 def _differences(
@@ -321,7 +327,8 @@ def _versions(subject: Subject) -> dict[str, str]:
 def _command(subject: Subject) -> str:
     request = subject.request
     source = ["--project", str(request.project.directory)] if request.project else []
-    if not request.own_model:
+    configured = request.project.file.firmware.model if request.project else None
+    if not request.own_model and configured is None:
         source += ["--model", str(request.model)]
     words = ["edgemcu", "verify", *source, "--board", request.board, "--on", str(subject.target)]
     words += ["--runtime", request.runtime]

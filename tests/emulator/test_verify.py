@@ -84,7 +84,7 @@ def test_a_board_in_its_emulator(project: Path, tmp_path: Path) -> None:
     assert document["passed"] and document["target"] == "qemu"
     found = outcomes(document)
     assert found.pop("max_latency_ms") == "not checked"
-    assert set(found.values()) == {"passed"} and len(found) == 8
+    assert set(found.values()) == {"passed"} and len(found) == 9
     figures = document["figures"]
     assert figures["inferences"] == figures["bytes_equal"] == figures["photos"] == 8
     assert figures["latency_ms"] is None
@@ -111,7 +111,7 @@ def test_a_limit_that_is_broken(tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     done = edgemcu("verify", "--project", project, "--on", "host", "--junit", junit)
     assert done.exit_code == 1
-    assert "FAILED  2 of 6 checks failed" in done.stdout
+    assert "FAILED  2 of 7 checks failed" in done.stdout
     root = ElementTree.parse(junit).getroot()
     assert root.attrib["failures"] == "2"
 
@@ -119,14 +119,14 @@ def test_a_limit_that_is_broken(tmp_path: Path) -> None:
 def test_one_wrong_byte_is_noticed(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = verify_step.golden_outputs
+    honest = verify_step.reference_outputs
 
     def off_by_one(*args: Any, **options: Any) -> NDArray[np.uint8]:
         outputs = honest(*args, **options).copy()
         outputs[2, 1] ^= 1
         return outputs
 
-    monkeypatch.setattr(verify_step, "golden_outputs", off_by_one)
+    monkeypatch.setattr(verify_step, "reference_outputs", off_by_one)
     junit = tmp_path / "junit.xml"
     done = edgemcu("verify", "--project", project, "--on", "host", "--junit", junit, "--json")
     assert done.exit_code == 1
@@ -148,7 +148,7 @@ def test_golden_outputs_are_kept_and_mended(
     kept.write_bytes(good[:-1] + b"\x00")
     assert verify_firmware(request, on="host").passed, "a damaged file is not believed"
     assert kept.read_bytes() == good
-    monkeypatch.setattr("edgemcu.steps.golden.run_reference", None)
+    monkeypatch.setattr("edgemcu.reference.run_reference", None)
     assert verify_firmware(request, on="host").passed, "the interpreter was not asked again"
 
 

@@ -187,7 +187,8 @@ def test_identifiers_and_comments(name: str) -> None:
 def test_compiles_without_a_warning(compiler: str, tmp_path: Path) -> None:
     require_compiler(compiler)
     folder = shipped("firmware_templates") / "compiled" / "kernels"
-    sources = [str(path) for path in sorted(folder.rglob("*.c"))]
+    # Vector kernels need the compiler of their core; the emulator's tests build them.
+    sources = [str(p) for p in sorted(folder.rglob("*.c")) if p.parent.name != "cortex_m55"]
     write_files(compile_model(small_graph(), model_digest=DIGEST), tmp_path)
     command = [compiler, *WARNINGS, "-Wshadow", "-Wpedantic", "-O2", "-c", "model.c", *sources]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -23,9 +23,14 @@ OperationT = TypeVar("OperationT", bound=Operation)
 
 @dataclass(frozen=True)
 class Array:
-    """A constant array in flash; `values` are flattened as they lie in memory."""
+    """A constant array in flash; `values` are flattened as they lie in memory.
+
+    Attributes:
+        alignment: of its first byte, where it must be more than the type's own.
+    """
 
     values: NDArray[np.integer[Any]]
+    alignment: int = 1
 
     @property
     def bytes(self) -> int:
@@ -89,6 +94,7 @@ class Kernel(Generic[OperationT]):
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
         headers: other headers that it includes, relative to `folder`.
+        alignment: of its inputs, output and scratch memory, in bytes.
         sources: other sources that it calls, shared with other kernels of `folder`.
     """
 
@@ -100,6 +106,7 @@ class Kernel(Generic[OperationT]):
     bind: Callable[[OperationT], Binding]
     scratch: bool = False
     headers: tuple[str, ...] = field(default=())
+    alignment: int = 4
     sources: tuple[str, ...] = field(default=())
 
 
@@ -109,13 +116,14 @@ AnyKernel = Kernel[Any]
 @cache
 def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     """The kernels of every target, by name."""
-    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, portable
+    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, esp_nn, portable
 
     dsp = (*cortex_m4.KERNELS, *portable.KERNELS)
     return {
         "portable": portable.KERNELS,
         "cortex-m4": dsp,
         "cortex-m7": dsp,
+        "esp-nn": (*esp_nn.KERNELS, *portable.KERNELS),
         "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
     }
 

@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemcu.compiler import fixed_point as fp
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
@@ -266,7 +267,9 @@ def _is_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
 
 
 def _plane_bytes(window: o.Window) -> int:
-    return -(-window.output_size[1] // 4) * 4 * 2 * window.stride[1] + 4
+    """Of one channel and input row: DEPTHWISE_3X3_PLANE_BYTES of depthwise_3x3_dsp_int8.h."""
+    outputs = max(window.output_size[1], 4)
+    return ((outputs - 1) * window.stride[1] + 4) // 2 * 4
 
 
 def _depthwise_group(window: o.Window) -> int:
@@ -318,7 +321,146 @@ def _depthwise(operation: o.DepthwiseConvolution) -> Binding:
     )
 
 
+# Twice the transform of 3x3 weights for a tile of 2x2 outputs; see winograd_3x3_dsp_int8.h.
+WINOGRAD_WEIGHTS = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
+# Transformed weights take 3.6 times the flash: layers of more than this are computed directly.
+MAX_WINOGRAD_BYTES = 40 << 10
+
+
+def winograd_stream(operation: o.Convolution) -> NDArray[np.int32] | None:
+    """What `winograd_3x3_dsp_int8` reads, int32 (pairs of channels, words); None if it cannot be
+    exact."""
+    low, high = channel_bounds(_rows(operation), operation.scales)
+    largest = np.maximum(-low, high)
+    factors = rounding(operation.scales, operation.output, largest, scale_bits=2)
+    if factors is None:
+        return None
+    g = operation.weights.astype(np.int64)
+    transformed = np.einsum("ya,oabc,xb->oyxc", WINOGRAD_WEIGHTS, g, WINOGRAD_WEIGHTS)
+    outputs, inputs = g.shape[0], g.shape[3]
+    # Of four channels, 0 and 2 are a word, then 1 and 3.
+    words = transformed.reshape(outputs, 16, inputs // 4, 2, 2).transpose(0, 1, 2, 4, 3)
+    words = np.ascontiguousarray(words.astype(np.int16)).view(np.int32)
+    weights = words.reshape(outputs // 2, 2, 16, inputs // 2).transpose(0, 2, 3, 1)
+    bias = (operation.scales.bias.astype(np.int64) * 4).astype(np.uint64).astype(np.uint32)
+    scales = np.stack([bias.view(np.int32), *factors], axis=1)
+    pairs = outputs // 2
+    return np.concatenate([weights.reshape(pairs, -1), scales.reshape(pairs, 8)], axis=1)
+
+
+def _is_winograd(operation: o.Convolution) -> bool:
+    window = operation.window
+    return (
+        operation.groups == 1
+        and (window.size, window.stride, window.dilation) == ((3, 3), (1, 1), (1, 1))
+        and window.input_channels % 16 == 0
+        and operation.output_channels % 2 == 0
+        and 32 * window.input_channels * operation.output_channels <= MAX_WINOGRAD_BYTES
+        and winograd_stream(operation) is not None
+    )
+
+
+def _winograd_cost(operation: o.Convolution) -> float:
+    rows, columns = operation.window.output_size
+    inputs, outputs = operation.window.input_channels, operation.output_channels
+    tiles = -(-rows // 2) * -(-columns // 2)
+    per_pair = 16 * (6.0 * inputs + 20) + 6 * 100
+    return -(-tiles // 3) * (3 * 70.0 * inputs + outputs / 2 * per_pair)
+
+
+def _winograd(operation: o.Convolution) -> Binding:
+    window, output = operation.window, operation.output
+    stream = winograd_stream(operation)
+    assert stream is not None
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "output_channels": operation.output_channels,
+            "relu": int(is_relu(output)),
+            "min": output.min,
+            "max": output.max,
+            "stream": Array(stream),
+        },
+        params_type="struct winograd_3x3_dsp_int8_params",
+        scratch_bytes=112 * window.input_channels + 384,
+        # Three tiles are written no earlier than single ones would be.
+        overlap={
+            0: ov.raster_overlap(
+                window, operation.output_channels, block_pixels=2, block_rows=2, buffered=True
+            )
+        },
+    )
+
+
+# The factor of a half, which the operand with the larger scale has.
+HALF = (1 << 30, 0)
+# Below this many elements the table takes more flash than the kernel saves time.
+LEAST_ADD_ELEMENTS = 512
+
+
+def _sum_exact_operand(operation: o.Sum) -> int | None:
+    """Which operand of a sum is only halved: 0, 1, or None if this kernel cannot compute it."""
+    right = -operation.factor[1]
+    same = operation.shape_a == operation.shape_b == operation.shape
+    if not same or not 1 <= right <= 22 or operation.factor[0] == 0:
+        return None
+    if operation.a.factor == HALF:
+        return 0
+    return 1 if operation.b.factor == HALF and not operation.subtract else None
+
+
+def _sum_applies(operation: o.Sum) -> bool:
+    large = prod(operation.shape) >= LEAST_ADD_ELEMENTS
+    return large and _sum_exact_operand(operation) is not None
+
+
+def _sum(operation: o.Sum) -> Binding:
+    exact = _sum_exact_operand(operation)
+    whole, other = (operation.b, operation.a) if exact == 1 else (operation.a, operation.b)
+    sign = -1 if operation.subtract else 1
+    values = np.arange(256).astype(np.uint8).view(np.int8).tolist()
+    table = [
+        2 * sign * fp.multiply_by_quantized_multiplier((v - other.zero_point) << 20, other.factor)
+        - (whole.zero_point << 20)
+        for v in values
+    ]
+    right = -operation.factor[1]
+    return Binding(
+        params={
+            "elements": prod(operation.shape),
+            "swap": int(exact == 1),
+            "table": Array(np.array(table, dtype=np.int32)),
+            "multiplier": operation.factor[0],
+            "offset": (1 << (right - 1)) + (operation.output.zero_point << right),
+            "shift": right,
+            "min": operation.output.min,
+            "max": operation.output.max,
+        },
+        params_type="struct add_dsp_int8_params",
+        overlap={0: ov.IN_PLACE, 1: ov.IN_PLACE},
+    )
+
+
+def _fully_connected_cost(operation: o.FullyConnected) -> float:
+    channels, inputs = operation.weights.shape
+    relu = is_relu(operation.output)
+    return _dot_cost(operation.rows, inputs, channels, relu) + 2.0 * operation.rows * inputs
+
+
 KERNELS: tuple[AnyKernel, ...] = (
+    Kernel(
+        "conv_1x1_dsp_int8",
+        FOLDER,
+        o.FullyConnected,
+        applies=lambda operation: (
+            dot_stream(operation.weights, operation.scales, operation.output) is not None
+        ),
+        cost=_fully_connected_cost,
+        bind=_fully_connected,
+        scratch=True,
+        headers=DOT_HEADERS,
+        sources=DOT_SOURCES,
+    ),
     Kernel(
         "conv_1x1_dsp_int8",
         FOLDER,
@@ -337,6 +479,25 @@ KERNELS: tuple[AnyKernel, ...] = (
         applies=_is_depthwise_3x3,
         cost=_depthwise_cost,
         bind=_depthwise,
+        scratch=True,
+        headers=("dsp.h", "../portable/window.h"),
+    ),
+    Kernel(
+        "add_dsp_int8",
+        FOLDER,
+        o.Sum,
+        applies=_sum_applies,
+        cost=lambda operation: 15.0 * prod(operation.shape),
+        bind=_sum,
+        headers=("dsp.h",),
+    ),
+    Kernel(
+        "winograd_3x3_dsp_int8",
+        FOLDER,
+        o.Convolution,
+        applies=_is_winograd,
+        cost=_winograd_cost,
+        bind=_winograd,
         scratch=True,
         headers=("dsp.h", "../portable/window.h"),
     ),

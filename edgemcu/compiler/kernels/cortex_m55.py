@@ -15,10 +15,13 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
+from edgemcu.compiler.kernels import portable
 
 FOLDER = "cortex_m55"
 LANES = 16
 GROUP = 4
+POOL_LIMIT = 4096
+"""Elements of a window whose average the kernel computes exactly."""
 HALF = (1 << 30, 0)
 """1/2 as a multiplier and a shift."""
 
@@ -216,6 +219,15 @@ def _mean(operation: o.Mean) -> Binding:
     )
 
 
+def _lookup(operation: o.Lookup) -> Binding:
+    return Binding(
+        # Indexed by the input's byte without its sign.
+        params={"elements": operation.elements, "table": Array(np.roll(operation.table, 128))},
+        params_type="struct lookup_int8_mve_params",
+        overlap={0: ov.IN_PLACE},
+    )
+
+
 def _preferred(operation: o.Operation) -> float:
     """The cost where every other kernel is slower by a factor."""
     return 0.0
@@ -235,8 +247,10 @@ KERNELS: tuple[AnyKernel, ...] = (
         headers=(
             *REQUANTIZE,
             "conv_pixels_mve.h",
+            "memory_mve.h",
             "../portable/window.h",
         ),
+        sources=("conv_pixels_mve.c",),
     ),
     Kernel(
         "depthwise_conv_3x3_int8_mve",
@@ -278,5 +292,31 @@ KERNELS: tuple[AnyKernel, ...] = (
         cost=_preferred,
         bind=_add,
         headers=REQUANTIZE,
+    ),
+    Kernel(
+        "max_pool_2d_int8_mve",
+        FOLDER,
+        o.Pool,
+        applies=lambda operation: not operation.average,
+        cost=_preferred,
+        bind=portable.pool,
+        headers=("../portable/pool_window.h",),
+    ),
+    Kernel(
+        "average_pool_2d_int8_mve",
+        FOLDER,
+        o.Pool,
+        applies=lambda operation: operation.average and operation.window.taps <= POOL_LIMIT,
+        cost=_preferred,
+        bind=portable.pool,
+        headers=("../portable/pool_window.h",),
+    ),
+    Kernel(
+        "lookup_int8_mve",
+        FOLDER,
+        o.Lookup,
+        applies=lambda operation: True,
+        cost=_preferred,
+        bind=_lookup,
     ),
 )

@@ -23,7 +23,7 @@ def _always(operation: o.Operation) -> bool:
     return True
 
 
-def _pool(operation: o.Pool) -> Binding:
+def pool(operation: o.Pool) -> Binding:
     window = operation.window
     return Binding(
         params={
@@ -242,7 +242,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         o.Pool,
         applies=lambda operation: operation.average,
         cost=_only_one,
-        bind=_pool,
+        bind=pool,
         headers=("pool_window.h", "requantize.h"),
     ),
     Kernel(
@@ -251,7 +251,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         o.Pool,
         applies=lambda operation: not operation.average,
         cost=_only_one,
-        bind=_pool,
+        bind=pool,
         headers=("pool_window.h", "requantize.h"),
     ),
     Kernel(

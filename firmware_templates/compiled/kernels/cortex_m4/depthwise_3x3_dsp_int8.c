@@ -292,59 +292,90 @@ static inline void store_pair(int8_t *plane, int32_t plane_bytes, uint32_t a, ui
     store_word(plane + 3 * plane_bytes, pairs[3]);
 }
 
-/* `count` (1 to 4) channels of the pixel in column x of a row, padding where there is none. */
-static uint32_t pixel(const struct window *v, const int8_t *row, int32_t x, int32_t count)
+/* What a row of planes is made of, in pairs of columns from left to right. */
+struct columns {
+    int32_t padding;    /* pairs left of the image */
+    int32_t first_half; /* 1: a pair of padding and the image's first column */
+    int32_t inside;     /* pairs inside the image */
+    int32_t last_half;  /* 1: a pair of the image's last column and padding */
+    int32_t rest;       /* pairs right of the image */
+    uint32_t pad;       /* the zero point as four bytes */
+};
+
+static int32_t min(int32_t a, int32_t b)
 {
-    if (row == NULL || x < 0 || x >= v->input_width) {
-        return (uint8_t)v->input_zero_point * 0x01010101u;
-    }
-    const int8_t *p = row + x * v->input_channels;
+    return a < b ? a : b;
+}
+
+static struct columns split_columns(const struct window *v, int32_t pairs)
+{
+    struct columns k = {.padding = min(v->pad_left / 2, pairs),
+                        .pad = (uint8_t)v->input_zero_point * 0x01010101u};
+    pairs -= k.padding;
+    k.first_half = pairs > 0 && v->pad_left % 2 != 0;
+    pairs -= k.first_half;
+    const int32_t columns = v->input_width - k.first_half;
+    k.inside = min(columns / 2, pairs);
+    pairs -= k.inside;
+    k.last_half = pairs > 0 && columns % 2 != 0;
+    k.rest = pairs - k.last_half;
+    return k;
+}
+
+static inline uint32_t load_channels(const int8_t *p, int32_t count)
+{
     return count == 4 ? load_word(p) : load_rest(p, count);
 }
 
-/* One row of `count` (1 to 4) channels as planes; row is that of the first of them, or NULL. */
-static void pack_planes(const struct window *v, const int8_t *row, int32_t count, int8_t *plane,
-                        int32_t plane_bytes)
+/* One row of `count` (1 to 4) channels as planes; pixels are `pitch` bytes apart. */
+static inline void pack_planes(const struct columns *k, const int8_t *x, int32_t pitch,
+                               int32_t count, int8_t *plane, int32_t plane_bytes)
 {
-    const int32_t columns = plane_bytes / 2;
-    const int32_t channels = v->input_channels;
-    const int8_t *end = plane + plane_bytes;
-    int32_t x = -v->pad_left;
-
-    for (; x < 0 && plane < end; x += 2, plane += 4) {
-        store_pair(plane, plane_bytes, pixel(v, row, x, count), pixel(v, row, x + 1, count));
+    for (int32_t i = k->padding; i > 0; --i) {
+        store_pair(plane, plane_bytes, k->pad, k->pad);
+        plane += 4;
     }
-    if (row != NULL && count == 4) {
-        int32_t inside = v->input_width - x;
-        if (inside > columns - (x + v->pad_left)) {
-            inside = columns - (x + v->pad_left);
-        }
-        const int8_t *p = row + x * channels;
-        for (int32_t pairs = inside / 2; pairs > 0; --pairs) {
-            const uint32_t a = load_word(p);
-            const uint32_t b = load_word(p + channels);
-            store_pair(plane, plane_bytes, a, b);
-            p += 2 * channels;
-            plane += 4;
-            x += 2;
-        }
+    if (k->first_half) {
+        store_pair(plane, plane_bytes, k->pad, load_channels(x, count));
+        x += pitch;
+        plane += 4;
     }
-    for (; plane < end; x += 2, plane += 4) {
-        store_pair(plane, plane_bytes, pixel(v, row, x, count), pixel(v, row, x + 1, count));
+    for (int32_t i = k->inside; i > 0; --i) {
+        const uint32_t a = load_channels(x, count);
+        const uint32_t b = load_channels(x + pitch, count);
+        store_pair(plane, plane_bytes, a, b);
+        x += 2 * pitch;
+        plane += 4;
+    }
+    if (k->last_half) {
+        store_pair(plane, plane_bytes, load_channels(x, count), k->pad);
+        plane += 4;
+    }
+    for (int32_t i = k->rest; i > 0; --i) {
+        store_pair(plane, plane_bytes, k->pad, k->pad);
+        plane += 4;
     }
 }
 
-/* Row y of `count` channels from channel c on. */
-static void pack_row(const struct window *v, const int8_t *input, int32_t y, int32_t c,
-                     int32_t count, int8_t *plane, int32_t plane_bytes)
+/* A row of `count` channels; x is the first column's, or NULL if the row is outside of the image. */
+static void pack_row(const struct columns *k, const int8_t *x, int32_t pitch, int32_t count,
+                     int8_t *plane, int32_t plane_bytes)
 {
-    const int inside = y >= 0 && y < v->input_height;
-    const int8_t *row = inside ? input + y * v->input_width * v->input_channels + c : NULL;
-
-    for (; count > 0; count -= 4) {
-        pack_planes(v, row, count < 4 ? count : 4, plane, plane_bytes);
+    if (x == NULL) {
+        const uint32_t pad = low_halves(sxtb16(k->pad), sxtb16(k->pad));
+        for (int32_t bytes = (count + 3) / 4 * 4 * plane_bytes; bytes > 0; bytes -= 4) {
+            store_word(plane, pad);
+            plane += 4;
+        }
+        return;
+    }
+    for (; count >= 4; count -= 4) {
+        pack_planes(k, x, pitch, 4, plane, plane_bytes);
         plane += 4 * plane_bytes;
-        row = inside ? row + 4 : NULL;
+        x += 4;
+    }
+    if (count > 0) {
+        pack_planes(k, x, pitch, count, plane, plane_bytes);
     }
 }
 
@@ -355,11 +386,12 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
     const int32_t channels = v->input_channels;
     const int32_t bytes_per_output = 2 * v->stride_x;
     const int32_t width = v->output_width;
-    const int32_t plane_bytes = (width + 3) / 4 * 4 * bytes_per_output + 4;
-    const int32_t row_bytes = (p->group + 3) / 4 * 4 * plane_bytes;
-    int8_t *const few = scratch + 3 * row_bytes; /* for rows of less than four outputs */
     /* What is computed of a row: less than four outputs are four in a place of their own. */
     const int32_t outputs = width < OUTPUTS ? OUTPUTS : width;
+    const int32_t plane_bytes = DEPTHWISE_3X3_PLANE_BYTES(outputs, v->stride_x);
+    const int32_t row_bytes = (p->group + 3) / 4 * 4 * plane_bytes;
+    const struct columns columns = split_columns(v, plane_bytes / 4);
+    int8_t *const few = scratch + 3 * row_bytes;
     void (*const routine)(struct run *) = v->stride_x == 1 ? (p->relu ? run_1_relu : run_1_any)
                                                            : (p->relu ? run_2_relu : run_2_any);
     int32_t packed = -v->pad_top; /* the first input row that is not in scratch memory yet */
@@ -367,7 +399,7 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
     for (int32_t oy = 0; oy < v->output_height; ++oy) {
         const int32_t y = oy * v->stride_y - v->pad_top;
         for (int32_t c = 0; c < channels; c += p->group) {
-            const int32_t count = channels - c < p->group ? channels - c : p->group;
+            const int32_t count = min(channels - c, p->group);
             struct run run = {
                 .stream = p->stream + c * WORDS_PER_CHANNEL,
                 .output = width < OUTPUTS ? few : output + c,
@@ -386,9 +418,12 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
             }
             for (int32_t ky = 0; ky < 3; ++ky) {
                 /* A ring of three rows; rows of a part of the channels are never kept. */
-                int8_t *place = scratch + (y + ky + v->pad_top) % 3 * row_bytes;
-                if (y + ky >= packed || p->group < channels) {
-                    pack_row(v, input, y + ky, c, count, place, plane_bytes);
+                const int32_t row = y + ky;
+                int8_t *place = scratch + (row + v->pad_top) % 3 * row_bytes;
+                if (row >= packed || p->group < channels) {
+                    const int inside = row >= 0 && row < v->input_height;
+                    pack_row(&columns, inside ? input + row * v->input_width * channels + c : NULL,
+                             channels, count, place, plane_bytes);
                 }
                 run.rows[ky] = place;
             }

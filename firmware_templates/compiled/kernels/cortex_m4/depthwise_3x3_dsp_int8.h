@@ -27,9 +27,12 @@ struct depthwise_3x3_dsp_int8_params {
     const int32_t *stream;
 };
 
-/* input: NHWC; output: NHWC; scratch, aligned to 4: 3 rows of `group` planes, rounded up to a
- * multiple of 4, each with 2 x stride_x bytes for each output, rounded up to a multiple of 4, and 4
- * more; and 4 x group bytes if there are fewer than 4 outputs in a row. */
+/* Bytes of one channel's plane of an input row: what `outputs` (4 or more) outputs read. */
+#define DEPTHWISE_3X3_PLANE_BYTES(outputs, stride_x) ((((outputs)-1) * (stride_x) + 4) / 2 * 4)
+
+/* input: NHWC; output: NHWC; scratch, aligned to 4: 3 rows of planes for `group` channels, rounded
+ * up to a multiple of 4; and 4 x group bytes if there are fewer than 4 outputs in a row. The output
+ * may lie over the input as far as what later rows read stays whole. */
 void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const int8_t *input,
                             int8_t *output, int8_t *scratch);
 
