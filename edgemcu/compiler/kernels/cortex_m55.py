@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
-from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel, portable
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels import portable
 
 FOLDER = "cortex_m55"
 LANES = 16
