@@ -299,8 +299,14 @@ def test_flash_needs_a_port_before_it_builds(
     request_and_image: tuple[FirmwareRequest, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serial.tools.list_ports.comports", list)
-    with pytest.raises(DeviceError, match="no serial port"):
+    with pytest.raises(DeviceError, match="no serial port") as error:
         flash_firmware(request_and_image[0])
+    assert "--no-verify" not in str(error.value)
+    # A debug probe writes without it.
+    request = replace(request_and_image[0], board="stm32f405")
+    with pytest.raises(DeviceError, match="no serial port") as error:
+        flash_firmware(request)
+    assert "--no-verify" in str(error.value)
 
 
 @pytest.mark.slow
