@@ -163,10 +163,7 @@ class Job:
             ready.project, self.board, ready.core, ready.image, self.protocol, port, self.baud
         )
         if uploader.way != "platformio":
-            self.console.info(
-                f"PlatformIO's platform for {self.board.name} is not used here: "
-                f"flashing with {uploader.way} itself"
-            )
+            self.console.info(f"flashing with {uploader.way} itself, not through PlatformIO")
         log = self.folder / LOG_NAME
         for attempt in range(1, self.limits.attempts + 1):
             try:
