@@ -186,7 +186,8 @@ def _conv_2d_cost(operation: o.Convolution) -> float:
     pixels, inputs = prod(operation.window.output_size), _rows(operation).shape[1]
     relu = is_relu(operation.output)
     packing = 2.2 if _is_direct(operation.window) else 5.0
-    return _dot_cost(pixels, inputs, operation.output_channels, relu) + packing * pixels * inputs
+    dots = _dot_cost(pixels, inputs, operation.output_channels, relu)
+    return dots + packing * float(pixels * inputs)
 
 
 def _is_direct(window: o.Window) -> bool:
@@ -444,7 +445,8 @@ def _sum(operation: o.Sum) -> Binding:
 def _fully_connected_cost(operation: o.FullyConnected) -> float:
     channels, inputs = operation.weights.shape
     relu = is_relu(operation.output)
-    return _dot_cost(operation.rows, inputs, channels, relu) + 2.0 * operation.rows * inputs
+    dots = _dot_cost(operation.rows, inputs, channels, relu)
+    return dots + 2.0 * float(operation.rows * inputs)
 
 
 KERNELS: tuple[AnyKernel, ...] = (

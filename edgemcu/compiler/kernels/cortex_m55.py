@@ -44,7 +44,7 @@ def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32
 def _conv_cost(operation: o.Convolution) -> float:
     steps = -(-operation.weights[0].size // LANES)
     outputs = prod(operation.window.output_size) * operation.output_channels
-    return outputs * (2.0 * steps + 3.5)
+    return float(outputs) * (2.0 * float(steps) + 3.5)
 
 
 def _applies_conv_2d(operation: o.Convolution) -> bool:
