@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import device, firmware, flash, model, photos, system
+from edgemcu.cli import boards, device, firmware, flash, model, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
@@ -56,7 +56,7 @@ for command in (
     flash.flash,
     device.verify,
     device.classify,
-    firmware.boards,
+    boards.boards,
     system.doctor,
     system.completion,
 ):
