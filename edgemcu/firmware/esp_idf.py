@@ -21,9 +21,9 @@ Settings = list[tuple[str, list[tuple[str, str]]]]
 
 # Template: path in the project. Its serial line and counter come from the board's drivers.
 TEMPLATES = {
-    "project/esp-idf/main.c.jinja": "src/main.c",
     "project/esp-idf/supervisor.c": "src/supervisor.c",
     "project/esp-idf/supervisor.h": "src/supervisor.h",
+    "project/esp-idf/system.c": "src/system.c",
     "project/esp-idf/fault.c": "src/fault.c",
     "project/esp-idf/src.cmake.jinja": "src/CMakeLists.txt",
     "project/esp-idf/CMakeLists.txt.jinja": "CMakeLists.txt",
@@ -84,7 +84,6 @@ def context(board: Board, paths: Iterable[str], *, arena_in_psram: bool) -> dict
         "idf_sources": sources,
         "idf_requires": sorted({"edgemcu_model", "esp_system", *drivers}),
         "sdkconfig": _sdkconfig(board, startup, arena_in_psram=arena_in_psram),
-        "arena_in_psram": arena_in_psram,
     }
 
 

@@ -72,6 +72,7 @@ _COUNTER = {
 }
 _SKETCH = {
     "project/edgemcu_app.c.jinja": "src/edgemcu_app.c",
+    "project/main.c.jinja": "src/main.c",
     "project/edgemcu_app.h.jinja": "include/edgemcu_app.h",
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
@@ -91,7 +92,6 @@ _SKETCH = {
 }
 # What ESP-IDF does in its own way.
 _OWN_BUILD = {
-    "project/main.c.jinja": "src/main.c",
     "project/scripts/flags.py": "scripts/flags.py",
     "project/platformio.ini.jinja": "platformio.ini",
 }

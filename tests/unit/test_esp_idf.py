@@ -118,7 +118,8 @@ def test_the_sketch_answers(name: str, tmp_path: Path) -> None:
     assert (identity.board, identity.counter_hz) == (name, 1_000_000)
     assert first.outputs == expected(data)
     assert second.sequence == 2
-    assert lines.count("stack: 4321 of 8192 bytes were never used") == 1
+    assert (identity.clock_hz, identity.stack_bytes) == (240_000_000, 8192)
+    assert lines[0].startswith("edgemcu ")
 
 
 def run_and_fail(project: Path, program: Path, start: bytes) -> tuple[EdgemcuError, list[str]]:
