@@ -23,9 +23,11 @@ from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.errors import EdgemcuError, EmulatorError
 from edgemcu.firmware.assemble import assemble
 from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.shipped import shipped
 from tests.support import esp_idf, xtensa
 from tests.support.device_firmware import INPUT_BYTES, expected
 from tests.support.firmware import APP, stand_in, write_stand_in
+from tests.support.xtensa.stack import deepest
 
 BOARDS = [b.name for b in list_boards() if isinstance(b.startup, EspIdfStartup)]
 # One for each serial line.
@@ -208,3 +210,33 @@ def test_psram_is_said_and_set_up(tmp_path: Path) -> None:
     setting = "CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=y"
     assert setting in outside["sdkconfig.defaults"] and setting not in inside["sdkconfig.defaults"]
     assert "SPIRAM" not in assemble(load_board("esp32s3"), stand_in(), APP)["sdkconfig.defaults"]
+
+
+# ---- The stack --------------------------------------------------------------------------------
+
+# ESP-IDF's own main task, which may call its drivers, has so much (ESP_MAIN_TASK_STACK_SIZE).
+DRIVERS = 3584
+# ESP-NN's functions: at most 256 words of sums, and frames and arguments of its assembly.
+LIBRARY = 1536
+
+
+@pytest.mark.slow
+def test_the_task_s_stack_is_large_enough(tmp_path: Path) -> None:
+    """By the frames that clang gives the sketch and all kernels on an Xtensa core."""
+    xtensa.require_compiler()
+    board = load_board("esp32s3")
+    project = write_stand_in(board, tmp_path / "project")
+    folder = shipped("firmware_templates") / "compiled/kernels/portable"
+    kernels = sorted(folder.glob("*.c"))
+    command = [str(xtensa.COMPILER), "-std=gnu17", "-fstack-usage", *xtensa.FLAGS]
+    files = [*esp_idf.sources(project), *kernels]
+    done = subprocess.run(
+        [*command, *esp_idf.includes(project), "-c", *map(str, files)],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    sketch, chain = deepest(tmp_path, ["sketch"])
+    model, _ = deepest(tmp_path, [path.stem for path in kernels])
+    assert chain[:2] == ["sketch", "protocol_poll"]
+    assert sketch + model + DRIVERS + LIBRARY <= board.stack_bytes, (sketch, model)
