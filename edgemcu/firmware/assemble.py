@@ -109,10 +109,11 @@ def assemble(
     context["esp_idf"] = esp_idf.is_esp_idf(board)
     context["prints"] = arena_in_psram or app.source != "serial"
     chosen = templates(board, app.source)
-    model_files = runtime.files
+    model_files = dict(runtime.files)
     if context["esp_idf"]:
-        context |= esp_idf.context(board, chosen, arena_in_psram=arena_in_psram)
+        context |= esp_idf.context(board, arena_in_psram=arena_in_psram)
         model_files = esp_idf.component_files(runtime, context, arena_in_psram=arena_in_psram)
+        model_files |= esp_idf.project_files(context, chosen, app.source)
     files = {path: render(name, context) for path, name in chosen.items()}
     files.update(model_files)
     if board.platformio.board is not None and board.platformio.board.id is None:

@@ -11,21 +11,30 @@ import random
 import shutil
 import subprocess
 import sys
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgemcu.board_schema import EspIdfStartup
 from edgemcu.boards import Board, list_boards, load_board
 from edgemcu.device.emulator import start_process
+from edgemcu.device.log import LogReader, LogRecord
 from edgemcu.device.protocol import Kind
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.errors import EdgemcuError, EmulatorError
 from edgemcu.firmware.assemble import assemble
 from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.folder import write_project
+from edgemcu.firmware.pictures import check_source
+from edgemcu.preprocessing import Colour, Preprocessing, load_pixels
 from edgemcu.shipped import shipped
+from edgemcu.tflite import ModelMetadata
 from tests.support import esp_idf, xtensa
 from tests.support.device_firmware import INPUT_BYTES, expected
+from tests.support.device_resize import decode, encode
 from tests.support.firmware import APP, stand_in, write_stand_in
 from tests.support.xtensa.stack import deepest
 
@@ -175,6 +184,62 @@ def test_without_a_listener_the_sketch_goes_on(tmp_path: Path) -> None:
     program = esp_idf.build(project, tmp_path / "program", ["-DNOBODY_LISTENS"])
     done = subprocess.run([program], input=b"@em1 P 0001  d8207ab6\n", capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"")
+
+
+# ---- The camera -------------------------------------------------------------------------------
+
+
+def camera_project(folder: Path, spec: Preprocessing) -> Path:
+    app = replace(APP, source="camera", picture=spec)
+    write_project(folder, assemble(load_board("esp32s3-eye"), stand_in(), app))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("colour", "format_", "side"), [("grey", "grey", 32), ("rgb", "rgb565", 16)]
+)
+def test_what_the_camera_sees_is_classified(
+    colour: Colour, format_: str, side: int, tmp_path: Path
+) -> None:
+    spec = Preprocessing(side, side, colour)
+    seen = np.random.default_rng(1).integers(0, 256, (240, 240, 3), dtype=np.uint8)
+    frame = encode(seen, format_)
+    (tmp_path / "frame").write_bytes(frame)
+    pixels = load_pixels(np.ascontiguousarray(decode(frame, 240, 240, format_)), spec)
+    # The stand-in model's first input has 1024 bytes, and its first output is their CRC.
+    tensor = bytes(value ^ 0x80 for value in pixels.tobytes().ljust(1024, b"\0"))
+    program = esp_idf.build(
+        camera_project(tmp_path / "project", spec),
+        tmp_path / "program",
+        [f'-DFRAME_FILE="{tmp_path / "frame"}"'],
+    )
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        reader = LogReader()
+        records: list[LogRecord] = []
+        while not records:
+            events = reader.feed(process.stdout.read1())  # type: ignore[attr-defined]
+            records += [event for event in events if isinstance(event, LogRecord)]
+        process.kill()
+    assert records[0].outputs[:4] == zlib.crc32(tensor).to_bytes(4, "little")
+
+
+def test_without_a_camera_the_serial_line_still_works(tmp_path: Path) -> None:
+    project = camera_project(tmp_path / "project", Preprocessing(32, 32, "grey"))
+    program = esp_idf.build(project, tmp_path / "program")
+    lines: list[str] = []
+    with DeviceSession(start_process(program), None, lines.append) as session:
+        session.identify()
+        data = an_input()
+        assert session.infer(data).outputs == expected(data)
+    assert "no camera answers: is its cable in its connector?" in lines
+
+
+def test_a_camera_where_the_board_has_one() -> None:
+    metadata = ModelMetadata(Preprocessing(32, 32), ())
+    check_source("camera", load_board("xiao-esp32s3-sense"), metadata, "model")
+    with pytest.raises(EdgemcuError, match="esp32s3 has no camera"):
+        check_source("camera", load_board("esp32s3"), metadata, "model")
 
 
 # ---- Memory -----------------------------------------------------------------------------------

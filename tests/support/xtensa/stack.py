@@ -15,9 +15,9 @@ def deepest(folder: Path, roots: Iterable[str]) -> tuple[int, list[str]]:
     """Bytes and functions of the longest chain of calls from one of `roots`.
 
     Args:
-        folder: holds NAME.s and NAME.su of each source, as `xtensa-clang -fstack-usage` leaves them.
+        folder: NAME.s and NAME.su of each source, as `xtensa-clang -fstack-usage` leaves them.
 
-    Every function whose address is taken counts as called; recursion would not end, and is refused.
+    Every function whose address is taken counts as called. Recursion is refused.
     """
     frames, uses = _frames(folder), _uses(folder)
     depths: dict[str, tuple[int, list[str]]] = {}
