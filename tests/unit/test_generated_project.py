@@ -100,6 +100,7 @@ def test_every_driver_file_is_used_by_a_board_and_every_other_file_too() -> None
         for name in templates(board, origin).values()
     }
     used |= {"project/README.md.jinja", "project/edgemcu_image.h.jinja", *COMPONENT_TEMPLATES}
+    used |= {"project/esp-idf/src.cmake.jinja"}
     folder = shipped("firmware_templates")
     there = {
         path.relative_to(folder).as_posix()
