@@ -215,6 +215,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
+    ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
     ("average_pool", "average_pool_2d_dsp_int8", o.Pool),
