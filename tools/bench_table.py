@@ -1,7 +1,7 @@
 """Markdown tables of docs/compiled-runtime.md, from what `edgemcu bench --json` printed.
 
-    edgemcu bench --json > bench.json
-    python tools/bench_table.py bench.json
+edgemcu bench --json > bench.json
+python tools/bench_table.py bench.json
 """
 
 from __future__ import annotations

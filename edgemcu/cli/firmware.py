@@ -1,4 +1,4 @@
-"""Verbs about firmware: generate, build, run and boards."""
+"""Verbs about firmware: generate, build and run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,6 @@ def _show_run(result: Any) -> None:
     from edgemcu.cli import show
 
     show.run(result)
-
-
-def _show_boards(boards: Any) -> None:
-    from edgemcu.cli import show
-
-    show.boards(boards)
 
 
 def _complete_board(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -183,13 +177,3 @@ def run(
         console=console,
         force=force,
     )
-
-
-@click.command(epilog=examples("edgemcu boards", "edgemcu boards --json"))
-@project_option
-@verb(_show_boards)
-def boards(project_path: Path, console: Any) -> Any:
-    """List the boards, the project's own included."""
-    from edgemcu.cli.show import BoardList
-
-    return BoardList.load(project_path)

@@ -236,7 +236,7 @@ def _place(model: ModelSource, board: Board, runtime: str) -> Placement:
         sources = runtime_sources(runtime, model, board, None)
     except UnsupportedModelError as error:
         return place(board.name, runtime, reason=error.message)
-    flash, ram = estimate_memory(sources, model.graph.ops, board)
+    flash, ram = estimate_memory(sources, model.graph.ops, board, model.graph.input_bytes)
     reason = None
     try:
         check_fit(Needs(arena=sources.arena_bytes, weights=sources.weights_bytes), board)
