@@ -9,9 +9,7 @@ from __future__ import annotations
 from edgemcu.compiler.kernels import AnyKernel
 from edgemcu.compiler.kernels.cortex_m4 import depthwise, dot, elementwise, winograd
 
-KERNELS: tuple[AnyKernel, ...] = (
-    *dot.KERNELS,
-    *winograd.KERNELS,
-    *depthwise.KERNELS,
-    *elementwise.KERNELS,
-)
+# Without those that take more flash for less time.
+SMALL_KERNELS: tuple[AnyKernel, ...] = (*dot.KERNELS, *depthwise.KERNELS, *elementwise.KERNELS)
+
+KERNELS: tuple[AnyKernel, ...] = (*SMALL_KERNELS, *winograd.KERNELS)
