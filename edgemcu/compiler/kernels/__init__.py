@@ -123,6 +123,7 @@ def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     return {
         "portable": portable.KERNELS,
         "cortex-m4": dsp,
+        "cortex-m4-small": (*cortex_m4.SMALL_KERNELS, *portable.KERNELS),
         "cortex-m7": dsp,
         "cortex-m55": (*cortex_m55.KERNELS, *dsp),
         "esp-nn": (*esp_nn.KERNELS, *portable.KERNELS),

@@ -15,10 +15,12 @@ from edgemcu.compiler.kernels.cortex_m4 import (
     winograd,
 )
 
-KERNELS: tuple[AnyKernel, ...] = (
+# Without those that take more flash for less time.
+SMALL_KERNELS: tuple[AnyKernel, ...] = (
     *dot.KERNELS,
-    *winograd.KERNELS,
     *depthwise.KERNELS,
     *elementwise.KERNELS,
     *fully_connected.KERNELS,
 )
+
+KERNELS: tuple[AnyKernel, ...] = (*SMALL_KERNELS, *winograd.KERNELS)
