@@ -191,9 +191,8 @@ struct depthwise_3x3_run {
     "ldr    r10, [r12, #56]        \n" CLAMP("r5") CLAMP("r6") CLAMP("r7") CLAMP("r8") LOAD_PITCH
 
 #define ROUTINE(name, text)                                                                        \
-    __attribute__((naked, noinline)) void name(struct depthwise_3x3_run *run)                             \
+    ASSEMBLY void name(struct depthwise_3x3_run *run IN_REGISTER)                                  \
     {                                                                                              \
-        (void)run;                                                                                 \
         __asm volatile(text);                                                                      \
     }
 
