@@ -104,7 +104,9 @@ def default_target(board: Board) -> Target:
     if isinstance(board.emulator, QemuEmulator):
         return Target("qemu")
     raise EmulatorError(
-        "this board cannot be emulated", where=board.name, hint="`edgemcu boards` lists them"
+        "this board cannot be emulated",
+        where=board.name,
+        hint="--on host runs its firmware on this computer, --on PORT on the board itself",
     )
 
 

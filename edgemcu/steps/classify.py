@@ -18,6 +18,7 @@ from edgemcu.errors import DatasetError, InputsError
 from edgemcu.photo import EXTENSIONS
 from edgemcu.preprocessing import load_pixels
 from edgemcu.reference import run_reference
+from edgemcu.report.text import printable
 from edgemcu.steps.evidence import output_scores
 from edgemcu.steps.request import FirmwareRequest
 from edgemcu.steps.stimulus import tensor_bytes
@@ -142,11 +143,13 @@ def classify_photos(
                     raise DatasetError(problem, where=str(path))
                 pixels = photo_pixels(subject, path)
             except DatasetError as error:
-                done.append(ClassifiedPhoto(_printable(path), error=error.message))
+                done.append(ClassifiedPhoto(printable(str(path)), error=error.message))
                 continue
             session = session or stack.enter_context(subject.open(limits))
             kernels = session.identity.kernels
-            done.append(classify_pixels(subject, session, pixels, top=top, name=_printable(path)))
+            done.append(
+                classify_pixels(subject, session, pixels, top=top, name=printable(str(path)))
+            )
             good.append(path)
     if check:
         done = _checked(subject, done, good, top, console)
@@ -235,11 +238,6 @@ def _checked(
             )
         checked.append(photo)
     return checked
-
-
-def _printable(path: Path) -> str:
-    """A file's name may be any bytes."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _expand(paths: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
