@@ -116,10 +116,10 @@ def run(
     project_path: Path,
     on: str | None,
     *,
-    reconnects: int,
-    top: int,
-    shape: str,
-    quiet: bool,
+    reconnects: int = 60,
+    top: int = 5,
+    shape: str = "",
+    quiet: bool = False,
     **options: Any,
 ) -> None:
     """Monitor, and show it in the shape that suits where stdout leads.
@@ -140,7 +140,7 @@ def run(
 
     keys = options.keys() & signature(firmware_request).parameters
     asked = {key: options.pop(key) for key in keys}
-    options.pop("force")
+    options.pop("force", None)
     request = board = None
     if asked["model"] is not None or _has_project(project_path):
         request = firmware_request(project_path, **asked)

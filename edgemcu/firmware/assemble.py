@@ -40,7 +40,7 @@ _CONTENTS = (
     ("src/selftest.c", "what the firmware can check by itself"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
-    ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
+    ("src/supervisor.c", "the task watchdog's view of the sketch"),
     ("src/fault.c", "faults in a form that `edgemcu` knows"),
     ("src/clock.c", "the clock tree"),
     ("src/serial.c", "the serial line"),
@@ -110,11 +110,15 @@ def assemble(
 ) -> dict[str, str]:
     """Every file of the project: path → text, the same for the same arguments."""
     context = _context(board, runtime, app)
+    context["arena_in_psram"] = arena_in_psram
+    context["esp_idf"] = esp_idf.is_esp_idf(board)
+    context["prints"] = arena_in_psram or app.source != "serial"
     chosen = templates(board, app.source)
-    model_files = runtime.files
-    if esp_idf.is_esp_idf(board):
-        context |= esp_idf.context(board, chosen, arena_in_psram=arena_in_psram)
+    model_files = dict(runtime.files)
+    if context["esp_idf"]:
+        context |= esp_idf.context(board, arena_in_psram=arena_in_psram)
         model_files = esp_idf.component_files(runtime, context, arena_in_psram=arena_in_psram)
+        model_files |= esp_idf.project_files(context, chosen, app.source)
     files = {path: render(name, context) for path, name in chosen.items()}
     files.update(model_files)
     files |= _renode_files(board, app)
@@ -169,7 +173,9 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "runtime": runtime,
         "app": app,
         "virtual_hz": getattr(board.emulator, "counter_hz", 0),
-        "keep_input": has_room(
+        # A camera's frames take RAM, too, how much only its driver knows.
+        "keep_input": app.source != "camera"
+        and has_room(
             Needs(arena=runtime.arena_bytes, weights=runtime.weights_bytes), board, app.input_bytes
         ),
         "board_constants": board_constants(board),

@@ -338,6 +338,8 @@ def _command(subject: Subject, stimulus: Stimulus) -> str:
     words += ["--runtime", request.runtime]
     if request.kernels != DEFAULT_KERNELS:
         words += ["--kernels", request.kernels]
+    for name in request.no_passes:
+        words += ["--no-pass", name]
     if stimulus.photos is None:
         words += ["--inputs", stimulus.what]
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -80,25 +81,23 @@ class _Layer:
         return padding, (rows, columns)
 
     def finish(
-        self, operator: str, inputs: list[int], shape: tuple[int, ...], **options: object
+        self,
+        operator: str,
+        inputs: list[int],
+        shape: tuple[int, ...],
+        quantization: tuple[float, int] | None = None,
+        **options: Any,
     ) -> Case:
-        """Output scales of 1: weights' scales decide how large the outputs get."""
-        activation = ACTIVATIONS[self.integer(0, 3)]
-        scale = self.pick(1, 1, 2)
-        tensor = self.builder.op(
-            operator,
-            inputs,
-            shape,
-            float(scale),
-            self.zero_point(),
-            activation=activation,
-            **options,
-        )
+        """Output scales of about 1: weights' scales decide how large the outputs get."""
+        if operator != "MEAN":
+            options["activation"] = ACTIVATIONS[self.integer(0, 3)]
+        scale, zero_point = quantization or (float(self.pick(1, 1, 2)), self.zero_point())
+        tensor = self.builder.op(operator, inputs, shape, scale, zero_point, **options)
         self.builder.output(tensor)
-        rows = [self.rng.integers(0, 256, sum(self.elements)).astype(np.uint8) for _ in range(2)]
-        extremes = self.rng.choice([-128, 127], sum(self.elements)).astype(np.int8)
-        inputs_ = np.stack([extremes.view(np.uint8), *rows])
-        return Case(self.kind, self.seed, self.builder.finish(), inputs_)
+        count = sum(self.elements)
+        extremes = self.rng.choice([-128, 127], count).astype(np.int8).view(np.uint8)
+        rows = self.rng.integers(0, 256, (2, count)).astype(np.uint8)
+        return Case(self.kind, self.seed, self.builder.finish(), np.stack([extremes, *rows]))
 
 
 def _convolution(
@@ -172,6 +171,24 @@ def _sum(c: _Layer, operator: str) -> Case:
     return c.finish(operator, x, shape)
 
 
+def average_pool(c: _Layer) -> Case:
+    size, channels = (c.integer(1, 12), c.integer(1, 12)), c.integer(1, 9)
+    window, stride = (c.integer(1, 12), c.integer(1, 12)), (c.integer(1, 3), c.integer(1, 3))
+    zero_point = c.zero_point()
+    x = c.input((1, *size, channels), 0.05, zero_point)
+    padding, (rows, columns) = c.window(size, window, stride)
+    shape = (1, rows, columns, channels)
+    options = {"padding": padding, "window": window, "stride": stride}
+    return c.finish("AVERAGE_POOL_2D", [x], shape, (0.05, zero_point), **options)
+
+
+def mean(c: _Layer) -> Case:
+    shape = (1, c.integer(1, 12), c.integer(1, 12), c.integer(1, 9))
+    x = c.input(shape, 1.0, c.zero_point())
+    axes = c.builder.constant(np.array([1, 2], np.int32))
+    return c.finish("MEAN", [x, axes], (1, shape[3]))
+
+
 CASES: dict[str, Callable[[_Layer], Case]] = {
     "conv_1x1": conv_1x1,
     "conv_2d": conv_2d,
@@ -180,6 +197,8 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "fully_connected": fully_connected,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
+    "average_pool": average_pool,
+    "mean": mean,
 }
 
 
@@ -198,6 +217,8 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
+    ("average_pool", "average_pool_2d_dsp_int8", o.Pool),
+    ("mean", "mean_dsp_int8", o.Mean),
 )
 
 

@@ -18,7 +18,7 @@ struct tile {
 };
 
 /* The tiles that are computed together; the assembly knows these offsets. */
-struct block {
+struct winograd_3x3_block {
     struct tile tiles[TILES];
     const struct tile *end; /* 36: there may be fewer */
     uint32_t min;           /* 40: four times the same byte */
@@ -271,8 +271,8 @@ __attribute__((naked, noinline)) static void transform_tile(const int8_t *x, int
     "pop    {r4-r11, pc}           \n"
 
 #define ROUTINE(name, text)                                                                        \
-    __attribute__((naked, noinline)) static void name(const int32_t *sums, const int32_t *scale,   \
-                                                      struct block *block)                         \
+    __attribute__((naked, noinline)) void name(const int32_t *sums, const int32_t *scale,   \
+                                                      struct winograd_3x3_block *block)                         \
     {                                                                                              \
         (void)sums;                                                                                \
         (void)scale;                                                                               \
@@ -280,10 +280,8 @@ __attribute__((naked, noinline)) static void transform_tile(const int8_t *x, int
         __asm volatile(text);                                                                      \
     }
 
-/* One output channel of a block, whose outputs move on to the next channel. sums: [16][6], from the
- * channel's first on; scale: bias, multiplier, offset and shift. */
-ROUTINE(back_relu, BACK SCALE_RELU SHIFT_AND_SATURATE PUT_BACK)
-ROUTINE(back_any, BACK SCALE_ONE("r4") SCALE_ONE("r5") SCALE_ONE("r8") SCALE_ONE("r9")
+ROUTINE(winograd_3x3_back_relu, BACK SCALE_RELU SHIFT_AND_SATURATE PUT_BACK)
+ROUTINE(winograd_3x3_back_any, BACK SCALE_ONE("r4") SCALE_ONE("r5") SCALE_ONE("r8") SCALE_ONE("r9")
                       SHIFT_AND_SATURATE
         "ldr    r12, [sp, #4]          \n"
         "ldr    r2, [r12, #40]         \n"
@@ -351,7 +349,7 @@ static int8_t scaled(uint32_t sum, const int32_t *scale, int relu)
     return (int8_t)saturate_int8(smmla(a, scale[1], offset) >> scale[3]);
 }
 
-static void back_portable(const int32_t *sums, const int32_t *scale, struct block *block, int relu)
+static void back_portable(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block, int relu)
 {
     const uint32_t bias = (uint32_t)scale[0];
 
@@ -376,12 +374,12 @@ static void back_portable(const int32_t *sums, const int32_t *scale, struct bloc
     }
 }
 
-static void back_relu(const int32_t *sums, const int32_t *scale, struct block *block)
+void winograd_3x3_back_relu(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 1);
 }
 
-static void back_any(const int32_t *sums, const int32_t *scale, struct block *block)
+void winograd_3x3_back_any(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 0);
 }
@@ -401,9 +399,7 @@ void winograd_3x3_dsp_int8(const struct winograd_3x3_dsp_int8_params *p, const i
     uint32_t *transformed = (uint32_t *)(void *)scratch;
     int32_t *sums = (int32_t *)(void *)(scratch + PLACES * TILES * 4 * words);
     int8_t *patch = scratch + PLACES * TILES * 4 * words + PLACES * SUMS * 4;
-    void (*const back)(const int32_t *, const int32_t *, struct block *) =
-        p->relu ? back_relu : back_any;
-    struct block block = {.min = (uint8_t)p->min * 0x01010101u,
+    struct winograd_3x3_block block = {.min = (uint8_t)p->min * 0x01010101u,
                           .max = (uint8_t)p->max * 0x01010101u};
     struct window area = *v; /* a tile's input */
     int32_t oy = 0;
@@ -435,8 +431,8 @@ void winograd_3x3_dsp_int8(const struct winograd_3x3_dsp_int8_params *p, const i
         for (int32_t c = 0; c < p->output_channels; c += 2) {
             multiply(transformed, w, sums, words);
             w += 2 * PLACES * words;
-            back(sums, w, &block);
-            back(sums + 1, w + 4, &block);
+            p->back(sums, w, &block);
+            p->back(sums + 1, w + 4, &block);
             w += WORDS_BEHIND;
         }
     }
