@@ -41,8 +41,14 @@ def _complete_kernels(ctx: click.Context, param: click.Parameter, incomplete: st
     return [name for name in ("auto", *sorted(targets())) if name.startswith(incomplete)]
 
 
+def _complete_pass(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.compiler import PASSES
+
+    return [name for name in PASSES if name.startswith(incomplete)]
+
+
 def firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime, --kernels, --source, --out and --force."""
+    """--project, --model, --board, --runtime, --kernels, --source, --no-pass, --out and --force."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -70,6 +76,14 @@ def firmware_options(function: F) -> F:
             metavar="auto|portable|…",
             shell_complete=_complete_kernels,
             help="The compiled runtime's kernel set. [default: the project's, or the board's]",
+        ),
+        click.option(
+            "--no-pass",
+            "no_pass",
+            metavar="NAME",
+            multiple=True,
+            shell_complete=_complete_pass,
+            help="Leave out a lossless pass of the compiled runtime; may be repeated.",
         ),
         click.option(
             "--out",

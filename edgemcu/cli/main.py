@@ -8,13 +8,13 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import boards, device, firmware, flash, model, photos, system
+from edgemcu.cli import bench, boards, device, firmware, flash, model, monitor, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
-    *("generate", "build", "run"),
-    *("flash", "verify", "classify"),
+    *("generate", "build", "run", "bench"),
+    *("flash", "monitor", "verify", "classify"),
     *("boards", "doctor", "completion"),
 )
 
@@ -53,7 +53,9 @@ for command in (
     firmware.generate,
     firmware.build,
     firmware.run,
+    bench.bench,
     flash.flash,
+    monitor.monitor,
     device.verify,
     device.classify,
     boards.boards,

@@ -210,6 +210,10 @@ def inspection(model: Inspection) -> None:
             _fits(place),
         )
     terminal.print(places)
+    for plan in model.plans:
+        from edgemcu.cli.show_layers import compiled_plan
+
+        compiled_plan(plan)
 
 
 def _port(port: Port) -> str:

@@ -38,7 +38,7 @@ class Plan:
     """Offsets of the blocks, in their order, and the arena that holds them.
 
     Attributes:
-        offsets: multiples of `ALIGNMENT`.
+        offsets: multiples of the alignment that was asked for.
         bytes: size of the arena.
         lower_bound: no plan for these blocks can be smaller.
     """
@@ -48,31 +48,39 @@ class Plan:
     lower_bound: int
 
 
-def plan(blocks: Sequence[Block], slides: Mapping[tuple[int, int], int] = _NO_SLIDES) -> Plan:
+def plan(
+    blocks: Sequence[Block],
+    slides: Mapping[tuple[int, int], int] = _NO_SLIDES,
+    alignment: int = ALIGNMENT,
+) -> Plan:
     """Place all blocks; the result depends on nothing but the arguments.
 
     Args:
         blocks: in any order.
         slides: pairs (input, output) of blocks that may overlap although they are alive together,
             each with the smallest `input offset - output offset`.
+        alignment: of every block's offset, in bytes.
     """
     if not blocks:
         return Plan((), 0, 0)
-    sizes = [_aligned(block.bytes) for block in blocks]
-    pairs = _pairs(blocks, sizes, slides)
+    sizes = [_aligned(block.bytes, alignment) for block in blocks]
+    pairs = _pairs(blocks, sizes, slides, alignment)
     least = max(max(sizes), _alive_together(blocks, sizes, pairs))
     arena, offsets = _search(blocks, sizes, pairs, least)
     if arena > least:
-        least = lower_bound(sizes, pairs, least, arena, ALIGNMENT)
+        least = lower_bound(sizes, pairs, least, arena, alignment)
     return Plan(tuple(offsets), arena, least)
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def _aligned(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
 
 
 def _pairs(
-    blocks: Sequence[Block], sizes: Sequence[int], slides: Mapping[tuple[int, int], int]
+    blocks: Sequence[Block],
+    sizes: Sequence[int],
+    slides: Mapping[tuple[int, int], int],
+    alignment: int,
 ) -> list[Pair]:
     """All pairs that are alive together."""
     pairs = []
@@ -83,9 +91,11 @@ def _pairs(
                 break
             pair = Pair(i, j, over=sizes[j], under=sizes[i])
             if (i, j) in slides:
-                pair = Pair(i, j, over=min(_aligned(slides[i, j]), sizes[j]), under=sizes[i])
+                over = min(_aligned(slides[i, j], alignment), sizes[j])
+                pair = Pair(i, j, over=over, under=sizes[i])
             elif (j, i) in slides:
-                pair = Pair(j, i, over=min(_aligned(slides[j, i]), sizes[i]), under=sizes[j])
+                over = min(_aligned(slides[j, i], alignment), sizes[i])
+                pair = Pair(j, i, over=over, under=sizes[j])
             pairs.append(pair)
     return pairs
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from edgemcu._version import __version__
 from edgemcu.board_schema import Board
+from edgemcu.errors import UnsupportedModelError
 from edgemcu.graph.ir import Graph
 
 LIBRARY = "lib/edgemcu_model"
@@ -60,10 +61,16 @@ class RuntimeSources:
 
 
 AUTO = "auto"
+ESP_NN = "esp-nn"
 
 
 def runtime_sources(
-    runtime: str, model: ModelSource, board: Board, library: str | None, kernels: str = AUTO
+    runtime: str,
+    model: ModelSource,
+    board: Board,
+    library: str | None,
+    kernels: str = AUTO,
+    no_passes: Collection[str] = (),
 ) -> RuntimeSources:
     """The sources of `model` for a runtime.
 
@@ -71,30 +78,48 @@ def runtime_sources(
         runtime: "compiled" or "tflm".
         library: where an interpreter's sources come from, None for the usual place.
         kernels: the compiled runtime's kernel set, AUTO for the one that the board names.
+        no_passes: lossless passes of the compiled runtime to leave out.
 
     Raises:
-        UnsupportedModelError: the runtime cannot compute it, or there is no such kernel set.
+        UnsupportedModelError: the runtime cannot compute it, there is no such kernel set or
+            pass, or not for this board.
     """
     if runtime == "compiled":
-        return compiled_sources(model, board.kernels.compiled if kernels == AUTO else kernels)
+        target = board.kernels.compiled if kernels == AUTO else kernels
+        if target == ESP_NN and board.platformio.framework != "espidf":
+            raise UnsupportedModelError(
+                f"the kernels {ESP_NN} come with ESP-IDF, which {board.name} is not built on",
+                hint="leave --kernels out, or choose a board with an ESP32",
+            )
+        return compiled_sources(model, target, no_passes)
     from edgemcu.firmware.tflm import tflm_sources
 
     return tflm_sources(model, board, library)
 
 
-def compiled_sources(model: ModelSource, target: str) -> RuntimeSources:
+def compiled_sources(
+    model: ModelSource, target: str, no_passes: Collection[str] = ()
+) -> RuntimeSources:
     """The compiled runtime: C that needs nothing but a C compiler."""
     from edgemcu.compiler import compile_model
 
-    compiled = compile_model(model.graph, target=target, model_digest=model.digest)
+    compiled = compile_model(
+        model.graph, target=target, model_digest=model.digest, without_passes=no_passes
+    )
     files = {f"{LIBRARY}/{name}": text for name, text in compiled.files.items()}
     files[f"{LIBRARY}/library.json"] = library_json()
+    components: tuple[tuple[str, str], ...] = ()
+    if any("/kernels/esp_nn/" in name for name in files):
+        from edgemcu.compiler.kernels.esp_nn import VERSION
+
+        components = (("espressif/esp-nn", VERSION),)
     return RuntimeSources(
         name="compiled",
         kernels=target,
         files=files,
         arena_bytes=compiled.arena_bytes,
         weights_bytes=compiled.weights_bytes,
+        components=components,
     )
 
 

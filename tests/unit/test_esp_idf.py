@@ -11,21 +11,33 @@ import random
 import shutil
 import subprocess
 import sys
+import time
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgemcu.board_schema import EspIdfStartup
 from edgemcu.boards import Board, list_boards, load_board
 from edgemcu.device.emulator import start_process
+from edgemcu.device.log import LogReader, LogRecord
 from edgemcu.device.protocol import Kind
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.errors import EdgemcuError, EmulatorError
 from edgemcu.firmware.assemble import assemble
 from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.folder import write_project
+from edgemcu.firmware.pictures import check_source
+from edgemcu.preprocessing import Colour, Preprocessing, load_pixels
+from edgemcu.shipped import shipped
+from edgemcu.tflite import ModelMetadata
 from tests.support import esp_idf, xtensa
 from tests.support.device_firmware import INPUT_BYTES, expected
+from tests.support.device_resize import decode, encode
 from tests.support.firmware import APP, stand_in, write_stand_in
+from tests.support.xtensa.stack import deepest
 
 BOARDS = [b.name for b in list_boards() if isinstance(b.startup, EspIdfStartup)]
 # One for each serial line.
@@ -114,11 +126,17 @@ def test_the_sketch_answers(name: str, tmp_path: Path) -> None:
         identity = session.identify()
         data = an_input()
         first, second = session.infer(data), session.infer(data, Kind.PIXELS)
-        session.ping(b"x" * 1000)
+        # The stack is told of when the line is silent for the first time.
+        for _ in range(200):
+            session.ping(b"x" * 1000)
+            if any(line.startswith("stack: ") for line in lines):
+                break
+            time.sleep(0.02)
     assert (identity.board, identity.counter_hz) == (name, 1_000_000)
     assert first.outputs == expected(data)
     assert second.sequence == 2
-    assert lines.count("stack: 4321 of 8192 bytes were never used") == 1
+    assert (identity.clock_hz, identity.stack_bytes) == (240_000_000, 8192)
+    assert lines[0].startswith("edgemcu ")
 
 
 def run_and_fail(project: Path, program: Path, start: bytes) -> tuple[EdgemcuError, list[str]]:
@@ -174,6 +192,62 @@ def test_without_a_listener_the_sketch_goes_on(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"")
 
 
+# ---- The camera -------------------------------------------------------------------------------
+
+
+def camera_project(folder: Path, spec: Preprocessing) -> Path:
+    app = replace(APP, source="camera", picture=spec)
+    write_project(folder, assemble(load_board("esp32s3-eye"), stand_in(), app))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("colour", "format_", "side"), [("grey", "grey", 32), ("rgb", "rgb565", 16)]
+)
+def test_what_the_camera_sees_is_classified(
+    colour: Colour, format_: str, side: int, tmp_path: Path
+) -> None:
+    spec = Preprocessing(side, side, colour)
+    seen = np.random.default_rng(1).integers(0, 256, (240, 240, 3), dtype=np.uint8)
+    frame = encode(seen, format_)
+    (tmp_path / "frame").write_bytes(frame)
+    pixels = load_pixels(np.ascontiguousarray(decode(frame, 240, 240, format_)), spec)
+    # The stand-in model's first input has 1024 bytes, and its first output is their CRC.
+    tensor = bytes(value ^ 0x80 for value in pixels.tobytes().ljust(1024, b"\0"))
+    program = esp_idf.build(
+        camera_project(tmp_path / "project", spec),
+        tmp_path / "program",
+        [f'-DFRAME_FILE="{tmp_path / "frame"}"'],
+    )
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        reader = LogReader()
+        records: list[LogRecord] = []
+        while not records:
+            events = reader.feed(process.stdout.read1())  # type: ignore[attr-defined]
+            records += [event for event in events if isinstance(event, LogRecord)]
+        process.kill()
+    assert records[0].outputs[:4] == zlib.crc32(tensor).to_bytes(4, "little")
+
+
+def test_without_a_camera_the_serial_line_still_works(tmp_path: Path) -> None:
+    project = camera_project(tmp_path / "project", Preprocessing(32, 32, "grey"))
+    program = esp_idf.build(project, tmp_path / "program")
+    lines: list[str] = []
+    with DeviceSession(start_process(program), None, lines.append) as session:
+        session.identify()
+        data = an_input()
+        assert session.infer(data).outputs == expected(data)
+    assert "no camera answers: is its cable in its connector?" in lines
+
+
+def test_a_camera_where_the_board_has_one() -> None:
+    metadata = ModelMetadata(Preprocessing(32, 32), ())
+    check_source("camera", load_board("xiao-esp32s3-sense"), metadata, "model")
+    with pytest.raises(EdgemcuError, match="esp32s3 has no camera"):
+        check_source("camera", load_board("esp32s3"), metadata, "model")
+
+
 # ---- Memory -----------------------------------------------------------------------------------
 
 
@@ -207,3 +281,33 @@ def test_psram_is_said_and_set_up(tmp_path: Path) -> None:
     setting = "CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=y"
     assert setting in outside["sdkconfig.defaults"] and setting not in inside["sdkconfig.defaults"]
     assert "SPIRAM" not in assemble(load_board("esp32s3"), stand_in(), APP)["sdkconfig.defaults"]
+
+
+# ---- The stack --------------------------------------------------------------------------------
+
+# ESP-IDF's own main task, which may call its drivers, has so much (ESP_MAIN_TASK_STACK_SIZE).
+DRIVERS = 3584
+# ESP-NN's functions: at most 256 words of sums, and frames and arguments of its assembly.
+LIBRARY = 1536
+
+
+@pytest.mark.slow
+def test_the_task_s_stack_is_large_enough(tmp_path: Path) -> None:
+    """By the frames that clang gives the sketch and all kernels on an Xtensa core."""
+    xtensa.require_compiler()
+    board = load_board("esp32s3")
+    project = write_stand_in(board, tmp_path / "project")
+    folder = shipped("firmware_templates") / "compiled/kernels/portable"
+    kernels = sorted(folder.glob("*.c"))
+    command = [str(xtensa.COMPILER), "-std=gnu17", "-fstack-usage", *xtensa.FLAGS]
+    files = [*esp_idf.sources(project), *kernels]
+    done = subprocess.run(
+        [*command, *esp_idf.includes(project), "-c", *map(str, files)],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    sketch, chain = deepest(tmp_path, ["sketch"])
+    model, _ = deepest(tmp_path, [path.stem for path in kernels])
+    assert chain[:2] == ["sketch", "protocol_poll"]
+    assert sketch + model + DRIVERS + LIBRARY <= board.stack_bytes, (sketch, model)

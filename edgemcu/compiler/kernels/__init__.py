@@ -23,9 +23,14 @@ OperationT = TypeVar("OperationT", bound=Operation)
 
 @dataclass(frozen=True)
 class Array:
-    """A constant array in flash; `values` are flattened as they lie in memory."""
+    """A constant array in flash; `values` are flattened as they lie in memory.
+
+    Attributes:
+        alignment: of its first byte, where it must be more than the type's own.
+    """
 
     values: NDArray[np.integer[Any]]
+    alignment: int = 1
 
     @property
     def bytes(self) -> int:
@@ -36,8 +41,9 @@ class Array:
         return f"{self.values.dtype.name}_t"
 
 
-Field = int | float | list[int] | Array | Mapping[str, Any]
-"""A member of a kernel's parameter structure; a mapping is a structure inside it."""
+Field = int | float | str | list[int] | Array | Mapping[str, Any]
+"""A member of a kernel's parameter structure: text is the name of a C function, so that only those
+are linked that some layer needs; a mapping is a structure inside it."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class Kernel(Generic[OperationT]):
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
         headers: other headers that it includes, relative to `folder`.
+        alignment: of its inputs, output and scratch memory, in bytes.
         sources: other sources that it calls, shared with other kernels of `folder`.
     """
 
@@ -100,6 +107,7 @@ class Kernel(Generic[OperationT]):
     bind: Callable[[OperationT], Binding]
     scratch: bool = False
     headers: tuple[str, ...] = field(default=())
+    alignment: int = 4
     sources: tuple[str, ...] = field(default=())
 
 
@@ -109,15 +117,22 @@ AnyKernel = Kernel[Any]
 @cache
 def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     """The kernels of every target, by name."""
-    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, portable
+    from edgemcu.compiler.kernels import cortex_m4, cortex_m55, esp_nn, portable
 
     dsp = (*cortex_m4.KERNELS, *portable.KERNELS)
     return {
         "portable": portable.KERNELS,
         "cortex-m4": dsp,
         "cortex-m7": dsp,
-        "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
+        "cortex-m55": (*cortex_m55.KERNELS, *dsp),
+        "esp-nn": (*esp_nn.KERNELS, *portable.KERNELS),
     }
+
+
+def least_per_mac(target: str) -> float:
+    """Instructions per multiply-accumulate if a target's core did nothing else: one product for
+    MLA, two for SMLAD, sixteen for VMLADAVA.S8."""
+    return {"cortex-m4": 1 / 2, "cortex-m7": 1 / 2, "cortex-m55": 1 / 16}.get(target, 1.0)
 
 
 def choose(operation: Operation, target: str) -> AnyKernel:

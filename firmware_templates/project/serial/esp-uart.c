@@ -10,6 +10,7 @@
 
 #define FIFO_BYTES 128 /* of the UART; a full ring stops the driver from emptying it */
 #define EVENTS     16
+#define ONE_MS     pdMS_TO_TICKS(1)
 #define WAIT       pdMS_TO_TICKS(1000)
 
 static uint8_t received[FIFO_BYTES];
@@ -78,6 +79,14 @@ void serial_wait(void)
     if (taken == filled) {
         fill(WAIT);
     }
+}
+
+bool serial_wait_1ms(void)
+{
+    if (taken == filled) {
+        fill(ONE_MS);
+    }
+    return taken < filled;
 }
 
 void serial_write(const uint8_t *data, size_t n)

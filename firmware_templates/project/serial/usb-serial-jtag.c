@@ -11,6 +11,7 @@
 #define PACKET_BYTES 64u /* of USB at full speed; the driver takes it whole or not at all */
 #define SEND_BYTES   1024u
 #define PATIENCE     pdMS_TO_TICKS(500)
+#define ONE_MS       pdMS_TO_TICKS(1)
 #define WAIT         pdMS_TO_TICKS(1000)
 
 static uint8_t received[PACKET_BYTES];
@@ -51,6 +52,14 @@ void serial_wait(void)
     if (taken == filled) {
         fill(WAIT);
     }
+}
+
+bool serial_wait_1ms(void)
+{
+    if (taken == filled) {
+        fill(ONE_MS);
+    }
+    return taken < filled;
 }
 
 void serial_write(const uint8_t *data, size_t n)

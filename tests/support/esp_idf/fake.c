@@ -17,6 +17,7 @@
 #include "driver/usb_serial_jtag.h"
 #include "driver/usb_serial_jtag_vfs.h"
 #include "esp_private/panic_internal.h"
+#include "esp_rom_sys.h"
 #include "esp_task_wdt.h"
 #include "esp_timer.h"
 #include "freertos/task.h"
@@ -30,6 +31,11 @@ int64_t esp_timer_get_time(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+uint32_t esp_rom_get_cpu_ticks_per_us(void)
+{
+    return 240;
 }
 
 /* ---- Panic ---------------------------------------------------------------------------------- */
@@ -269,6 +275,16 @@ TaskHandle_t xTaskCreateStaticPinnedToCore(TaskFunction_t pxTaskCode, const char
     the_task = pxTaskCode;
     its_parameters = pvParameters;
     return (TaskHandle_t)pxTaskBuffer;
+}
+
+uint32_t esp_rom_get_cpu_ticks_per_us(void)
+{
+    return 240;
+}
+
+void vTaskDelay(const TickType_t xTicksToDelay)
+{
+    (void)xTicksToDelay;
 }
 
 UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t xTask)

@@ -14,7 +14,7 @@ typedef struct {
     uint8_t memory[344];
 } StaticTask_t;
 
-#define configTICK_RATE_HZ 100
+#define configTICK_RATE_HZ 1000 /* CONFIG_FREERTOS_HZ */
 #define pdFALSE            ((BaseType_t)0)
 #define pdTRUE             ((BaseType_t)1)
 #define pdMS_TO_TICKS(ms)  ((TickType_t)(((uint64_t)(ms)*configTICK_RATE_HZ) / 1000U))
