@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ class Firmware:
 
 
 class Device:
-    """A firmware that runs: started when it is first needed, and again after it has failed."""
+    """A firmware that runs: connected to when it is needed, and again after it has failed."""
 
     def __init__(self, firmware: Firmware) -> None:
         self.firmware = firmware
@@ -88,6 +89,10 @@ class Device:
     @property
     def session(self) -> DeviceSession:
         """The conversation with it; raises DeviceError if it does not answer."""
+        return self.start()
+
+    def start(self) -> DeviceSession:
+        """Start it, or connect to it, unless that is done; returns the session."""
         if self._session is None:
             self._lines.clear()
             self._session = self.firmware.subject.open(on_line=self._lines.append)
@@ -196,6 +201,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("edgemcu_board", "as --edgemcu-board", default="")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest looks for its root folder and its settings from each word of the command line that is
+    # an existing path, the value of another option or not.
+    words = config.invocation_params.args
+    for option, value in pairwise(str(word) for word in words):
+        if option == "--edgemcu-on" and Path(value).exists():
+            raise pytest.UsageError(
+                f"pytest takes {value} for a folder of tests: write --edgemcu-on={value}"
+            )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "edgemcu_target" in metafunc.fixturenames:
         targets = _targets(metafunc.config)
@@ -222,10 +238,12 @@ def edgemcu_request(pytestconfig: pytest.Config) -> FirmwareRequest:
     from edgemcu.errors import EdgemcuError
     from edgemcu.steps.request import firmware_request
 
-    asked = pytestconfig.getoption("edgemcu_project") or pytestconfig.getini("edgemcu_project")
+    asked = pytestconfig.rootpath / (pytestconfig.getini("edgemcu_project") or ".")
+    if option := pytestconfig.getoption("edgemcu_project"):
+        asked = pytestconfig.invocation_params.dir / option
     board = pytestconfig.getoption("edgemcu_board") or pytestconfig.getini("edgemcu_board")
     try:
-        return firmware_request(pytestconfig.rootpath / (asked or "."), board=board or None)
+        return firmware_request(asked, board=board or None)
     except EdgemcuError as error:
         pytest.fail(f"edgemcu: {error}", pytrace=False)
 
@@ -247,7 +265,8 @@ def edgemcu_firmware(
         except ToolMissingError as error:
             if pytestconfig.getoption("edgemcu_require"):
                 raise
-            pytest.skip(f"edgemcu on {target}: {_one_line(error)}")
+            hint = f" ({error.hint})" if error.hint else ""
+            pytest.skip(f"edgemcu on {target}: {error.message}{hint}")
         return Firmware(prepare(edgemcu_request, on=on))
     except EdgemcuError as error:
         pytest.fail(f"edgemcu on {edgemcu_target}: {error}", pytrace=False)
@@ -256,7 +275,13 @@ def edgemcu_firmware(
 @pytest.fixture(scope="session")
 def edgemcu_device(edgemcu_firmware: Firmware) -> Iterator[Device]:
     """The firmware, running: classify(photo), verify(images=N), infer(data), identity, log."""
+    from edgemcu.errors import EdgemcuError
+
     device = Device(edgemcu_firmware)
+    try:
+        device.start()
+    except EdgemcuError as error:
+        pytest.fail(f"edgemcu on {device.target}: {error}", pytrace=False)
     yield device
     device.close()
 
@@ -271,7 +296,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
         said = "\n".join(device.log[-LAST_LINES:])
         title = f"last output of the device ({device.firmware.board} on {device.target})"
         report.sections.append((title, said or "(none)"))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

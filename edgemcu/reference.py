@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemcu.artefacts import sha256_file, write_bytes
+from edgemcu.artefacts import StepFolder, sha256_file
 from edgemcu.console import QUIET, Console, ProgressBar
 from edgemcu.errors import ModelError, ToolMissingError
 from edgemcu.reference_model import with_micro_rounding
@@ -30,6 +30,7 @@ from edgemcu.tflite import parse_model
 TIMEOUT_S = 180.0
 _ROWS_PER_WORKER = 50
 _MAX_WORKERS = 8
+_OUTPUTS = "outputs.npy"
 
 
 def run_reference(
@@ -92,6 +93,13 @@ def _micro_model(model: Path, folder: Path) -> Path:
     return rewritten
 
 
+def inputs_digest(inputs: NDArray[np.uint8]) -> str:
+    """SHA-256 of the rows' bytes and their shape, hex."""
+    digest = hashlib.sha256(repr(inputs.shape).encode())
+    digest.update(np.ascontiguousarray(inputs).data)
+    return digest.hexdigest()
+
+
 def reference_outputs(
     model: Path,
     inputs: NDArray[np.uint8],
@@ -100,22 +108,28 @@ def reference_outputs(
     console: Console = QUIET,
     timeout_s: float = TIMEOUT_S,
 ) -> NDArray[np.uint8]:
-    """`run_reference`, remembered in the folder `cache` by the digests of model and inputs."""
-    digest = hashlib.sha256(sha256_file(model).encode())
-    digest.update(repr((reference_name(), "micro", inputs.shape)).encode())
-    digest.update(np.ascontiguousarray(inputs).data)
-    file = cache / f"{digest.hexdigest()[:32]}.npy"
-    try:
-        known: NDArray[np.uint8] = np.load(file, allow_pickle=False)
-        if known.dtype == np.uint8 and known.ndim == 2 and len(known) == len(inputs):
-            return known
-    except (OSError, ValueError, EOFError):
-        pass
+    """`run_reference`, remembered in the folder `cache`.
+
+    There is one folder for each model and set of inputs, with a manifest that holds their digests:
+    outputs that were touched are computed anew.
+    """
+    wanted = {
+        "model": sha256_file(model),
+        "inputs": inputs_digest(inputs),
+        "reference": reference_name(),
+    }
+    step = StepFolder(cache / f"{wanted['model'][:12]}-{wanted['inputs'][:12]}", "reference")
+    if step.result(wanted) is not None:
+        known: NDArray[np.uint8] = np.load(step.path / _OUTPUTS, allow_pickle=False)
+        return known
     outputs = run_reference(model, inputs, console=console, timeout_s=timeout_s)
-    with tempfile.TemporaryFile() as stream:
-        np.save(stream, outputs, allow_pickle=False)
-        stream.seek(0)
-        write_bytes(file, stream.read())
+    try:
+        with step.rewriting(wanted) as staged:
+            np.save(staged.path / _OUTPUTS, outputs, allow_pickle=False)
+    except OSError:
+        # Another process may have written the same at the same time.
+        if step.result(wanted) is None:
+            raise
     return outputs
 
 

@@ -26,6 +26,25 @@ def _show_classification(result: Any) -> None:
     show_device.classification(result)
 
 
+def _request(project_path: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The firmware that `firmware_options` ask for, and the options that are left."""
+    from inspect import signature
+
+    from edgemcu.steps.request import firmware_request
+
+    known = signature(firmware_request).parameters
+    asked = {name: value for name, value in options.items() if name in known}
+    rest = {name: value for name, value in options.items() if name not in known}
+    return firmware_request(project_path, **asked), rest
+
+
+def _complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.device.ports import list_ports
+
+    words = ["host", "qemu", "renode", *(port.device for port in list_ports())]
+    return [word for word in words if word.startswith(incomplete)]
+
+
 def target_options(function: F) -> F:
     """--on and --baud."""
     for option in (
@@ -37,6 +56,7 @@ def target_options(function: F) -> F:
         click.option(
             "--on",
             metavar="host|qemu|renode|PORT",
+            shell_complete=_complete_target,
             help="Where it runs: this computer, an emulator, or the port of a board "
             "(/dev/ttyACM0, COM3, socket://HOST:PORT, rfc2217://HOST:PORT). "
             "[default: where the board is emulated]",
@@ -103,13 +123,10 @@ def verify(
     memory with the limits in the project's [verify] table. On a board nothing is built or flashed:
     it must hold the project's model already.
     """
-    from edgemcu.steps.request import firmware_request
     from edgemcu.steps.verify import Outputs, errors_in_junit, verify_firmware
 
-    firmware = {name: options.pop(name) for name in ("model", "board", "runtime", "kernels", "out")}
-    options.pop("force")
-    with errors_in_junit(junit, firmware["board"] or "firmware", options["on"]):
-        request = firmware_request(project_path, **firmware)
+    with errors_in_junit(junit, options["board"] or "firmware", options["on"]):
+        request, options = _request(project_path, options)
     outputs = Outputs(junit=junit, html=html, markdown=markdown)
     return verify_firmware(request, outputs=outputs, console=console, **options)
 
@@ -136,9 +153,6 @@ def classify(project_path: Path, photos: tuple[Path, ...], console: Any, **optio
     resized as for the training. Exit code 1 if one of them could not be classified.
     """
     from edgemcu.steps.classify import classify_photos
-    from edgemcu.steps.request import firmware_request
 
-    firmware = {name: options.pop(name) for name in ("model", "board", "runtime", "kernels", "out")}
-    options.pop("force")
-    request = firmware_request(project_path, **firmware)
+    request, options = _request(project_path, options)
     return classify_photos(request, photos, console=console, **options)

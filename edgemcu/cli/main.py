@@ -8,13 +8,13 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import device, firmware, flash, model, photos, system
+from edgemcu.cli import bench, boards, device, firmware, flash, model, monitor, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
     *("init", "dataset", "train", "quantize", "inspect"),
-    *("generate", "build", "run"),
-    *("flash", "verify", "classify"),
+    *("generate", "build", "run", "bench"),
+    *("flash", "monitor", "verify", "classify"),
     *("boards", "doctor", "completion"),
 )
 
@@ -53,10 +53,12 @@ for command in (
     firmware.generate,
     firmware.build,
     firmware.run,
+    bench.bench,
     flash.flash,
+    monitor.monitor,
     device.verify,
     device.classify,
-    firmware.boards,
+    boards.boards,
     system.doctor,
     system.completion,
 ):

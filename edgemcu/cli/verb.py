@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -42,7 +42,7 @@ def verb(show: Callable[[Any], None], *, exit_on_error: int = EXIT_ERROR) -> Cal
             try:
                 result = function(*args, console=make_console(quiet=quiet), **options)
             except EdgemcuError as error:
-                _fail(error, as_json, exit_on_error)
+                fail(error, as_json, exit_on_error)
             except KeyboardInterrupt:
                 click.echo("\ninterrupted; finished steps are kept", err=True)
                 sys.exit(EXIT_INTERRUPTED)
@@ -58,7 +58,8 @@ def verb(show: Callable[[Any], None], *, exit_on_error: int = EXIT_ERROR) -> Cal
     return decorate
 
 
-def _fail(error: EdgemcuError, as_json: bool, exit_code: int) -> None:
+def fail(error: EdgemcuError, as_json: bool = False, exit_code: int = EXIT_ERROR) -> NoReturn:
+    """Say what was wrong and what to do next, and exit."""
     if as_json:
         document = {
             "error": {

@@ -224,28 +224,14 @@ class _View:
         facts = [f"{sources} -> {names.shape(tensors[layer.output].shape)}"]
         if layer.macs:
             facts.append(f"{layer.macs:,} MACs")
-        overlap = "; written over what it has read of its input" if self._overlaps(layer) else ""
+        overlap = (
+            "; written over what it has read of its input" if self.program.overlaps(layer) else ""
+        )
         name = names.comment(tensors[layer.output].name)
         return (
             f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
             + "".join(f"\n * {note}" for note in layer.notes)
         )
-
-    def _overlaps(self, layer: Layer) -> bool:
-        """Whether the output shares bytes of the arena with an input."""
-        tensors, storage, placements = (
-            self.graph.tensors,
-            self.program.storage,
-            self.program.placements,
-        )
-
-        def place(tensor: int) -> tuple[int, int]:
-            begin = placements[storage[tensor]].offset
-            return begin, begin + tensors[storage[tensor]].bytes
-
-        begin, end = place(layer.output)
-        inputs = {i for call in layer.calls for i in call.inputs if storage[i] in placements}
-        return any(first < end and begin < last for first, last in map(place, inputs))
 
 
 def _described(tensor: Tensor) -> str:

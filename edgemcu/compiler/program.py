@@ -81,6 +81,19 @@ class Program:
     constants: tuple[int, ...]
     plan: planner.Plan
 
+    def overlaps(self, layer: Layer) -> bool:
+        """Whether a layer's output shares bytes of the arena with one of its inputs."""
+
+        def place(tensor: int) -> tuple[int, int]:
+            root = self.storage[tensor]
+            begin = self.placements[root].offset
+            return begin, begin + self.graph.tensors[root].bytes
+
+        begin, end = place(layer.output)
+        inputs = {i for call in layer.calls for i in call.inputs}
+        stored = [i for i in inputs if self.storage[i] in self.placements]
+        return any(first < end and begin < last for first, last in map(place, stored))
+
 
 def build(graph: Graph, target: str, passes: Collection[str]) -> Program:
     """Run the passes, bind every operator to a kernel of `target` and plan the arena.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.console import QUIET, Console, ProgressBar
-from edgemcu.device.protocol import LOG, Identity, Kind, LogLevel
+from edgemcu.device.checks import SelfTest
+from edgemcu.device.protocol import LOG, SELFTEST, Identity, Kind, LogLevel
 from edgemcu.device.session import DeviceSession
 
 # Below this many inferences another emulator costs more to start than it saves.
@@ -31,6 +32,7 @@ class DeviceOutputs:
         identity: what the firmware said about itself.
         restarts: resets of the device on the way.
         damaged: lines that arrived damaged, and were asked for again.
+        self_test: what the device found in the end; None if it was not asked, or cannot tell.
     """
 
     outputs: NDArray[np.uint8]
@@ -39,6 +41,7 @@ class DeviceOutputs:
     identity: Identity
     restarts: int = 0
     damaged: int = 0
+    self_test: SelfTest | None = None
 
 
 def infer_rows(
@@ -46,6 +49,7 @@ def infer_rows(
     inputs: NDArray[np.uint8],
     kind: Kind,
     *,
+    self_test: bool = False,
     advance: Callable[[], object] = lambda: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> DeviceOutputs:
@@ -54,6 +58,7 @@ def infer_rows(
     Args:
         inputs: uint8, (N, input bytes), N at least 1.
         kind: what the rows are.
+        self_test: have the device check itself afterwards, if it can.
         advance: called after each row.
         stopped: asked before each row; when it says so, the rest stays zero.
 
@@ -75,6 +80,9 @@ def infer_rows(
         if result.seconds is not None:
             seconds.append(result.seconds)
         advance()
+    test = None
+    if self_test and SELFTEST in identity.messages and not stopped():
+        test = session.self_test()
     return DeviceOutputs(
         outputs,
         tuple(instructions) or None,
@@ -82,6 +90,7 @@ def infer_rows(
         identity,
         session.restarts - restarts,
         session.damaged - damaged,
+        test,
     )
 
 
@@ -96,6 +105,7 @@ def stream(
     kind: Kind,
     *,
     workers: int = 1,
+    self_test: bool = False,
     console: Console = QUIET,
 ) -> DeviceOutputs:
     """Run every row of `inputs` on the device, or on several copies of it side by side.
@@ -105,6 +115,7 @@ def stream(
         inputs: uint8, (N, input bytes), N at least 1.
         kind: what the rows are.
         workers: how many sessions share the rows.
+        self_test: have each device check itself afterwards, if it can.
 
     Raises:
         DeviceError: `connect` found a wrong firmware, or it faulted, hung or gave up.
@@ -115,7 +126,8 @@ def stream(
         pool = ThreadPoolExecutor(max_workers=len(shares))
         lock = threading.Lock()
         jobs = [
-            pool.submit(_share, connect, inputs[share], kind, stop, bar, lock) for share in shares
+            pool.submit(_share, connect, inputs[share], kind, self_test, stop, bar, lock)
+            for share in shares
         ]
         try:
             wait(jobs, return_when=FIRST_EXCEPTION)
@@ -134,13 +146,21 @@ def stream(
         parts[0].identity,
         sum(part.restarts for part in parts),
         sum(part.damaged for part in parts),
+        _worst([part.self_test for part in parts]),
     )
+
+
+def _worst(tests: Sequence[SelfTest | None]) -> SelfTest | None:
+    """Of several copies' self-tests one that failed, or the one that used the most stack."""
+    told = [test for test in tests if test is not None]
+    return max(told, key=lambda test: (not test.passed, test.stack_used or 0), default=None)
 
 
 def _share(
     connect: Callable[[], DeviceSession],
     inputs: NDArray[np.uint8],
     kind: Kind,
+    self_test: bool,
     stop: threading.Event,
     bar: ProgressBar,
     lock: threading.Lock,
@@ -152,4 +172,6 @@ def _share(
     with connect() as session:
         if LOG in session.identity.messages:
             session.log_level(LogLevel.OFF)  # nobody reads it, and each line takes time
-        return infer_rows(session, inputs, kind, advance=advance, stopped=stop.is_set)
+        return infer_rows(
+            session, inputs, kind, self_test=self_test, advance=advance, stopped=stop.is_set
+        )

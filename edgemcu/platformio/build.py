@@ -25,6 +25,7 @@ from edgemcu.platformio.process import python_module, run_program
 from edgemcu.platformio.record import inputs_digest, recall, remember
 
 BUILD_TIMEOUT_S = 900.0
+DOWNLOAD_TIMEOUT_S = 3600.0
 SHOWN_LINES = 24
 
 _STEP = re.compile(r"^(Compiling|Archiving|Linking) ")
@@ -53,7 +54,8 @@ class BuildResult:
         regions: bytes by memory region of the board.
         log: everything that PlatformIO said.
         toolchain: the compiler's own version line.
-        way: "installed" (the user's PlatformIO packages) or "stand-in" (this computer's compiler).
+        way: "installed" (the user's PlatformIO packages), "download" (PlatformIO got them for this
+            build) or "stand-in" (this computer's compiler).
         seconds: how long it took.
         skipped: nothing had changed since the last build, so PlatformIO was not asked.
     """
@@ -106,6 +108,12 @@ def build_project(
             "PlatformIO is not installed", hint=f"{sys.executable} -m pip install platformio"
         )
     core = core_folder(board)
+    if core.way == "download":
+        timeout_s += DOWNLOAD_TIMEOUT_S
+        console.info(
+            f"PlatformIO gets {board.platformio.platform} first: that takes a network, some "
+            "minutes and some gigabytes, once"
+        )
     environment = board.name if variant is None else f"{board.name}-{variant}"
     state = project / ".pio"
     state.mkdir(exist_ok=True)
@@ -171,6 +179,8 @@ def platformio_environment(core: CoreFolder) -> dict[str, str]:
 def _advance(bar: ProgressBar, line: str) -> None:
     if _STEP.match(line):
         bar.advance(1, Path(line.split()[-1]).name)
+    elif match := _INSTALLING.match(line):
+        bar.advance(0, f"getting {match[1]}")
 
 
 def explain_failure(

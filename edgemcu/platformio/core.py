@@ -52,7 +52,8 @@ class CoreFolder:
 
     Attributes:
         path: PLATFORMIO_CORE_DIR.
-        way: "installed" (the user's own) or "stand-in" (edgemcu's, with this computer's compiler).
+        way: "installed" (the user's own), "stand-in" (edgemcu's, with this computer's compiler), or
+            "download" (the user's own, where PlatformIO still has to get the platform).
         toolchain: the compiler and its version, for people and for the record.
     """
 
@@ -64,6 +65,9 @@ class CoreFolder:
 def core_folder(board: Board) -> CoreFolder:
     """The core folder that `board` is built with.
 
+    A compiler that no distribution has can only come from PlatformIO's registry: there PlatformIO
+    is left to download it.
+
     Raises:
         ToolMissingError: neither PlatformIO nor this computer has a compiler for the board.
     """
@@ -72,6 +76,8 @@ def core_folder(board: Board) -> CoreFolder:
     if compiler is not None:
         return CoreFolder(own, "installed", _version_of(compiler))
     found = shutil.which(board.core.compiler)
+    if _registry_only(board):
+        return CoreFolder(own, "download", board.core.compiler)
     if found is None:
         raise missing_compiler(board.core.compiler)
     return CoreFolder(_prepare(board), "stand-in", _version_of(found))
@@ -98,11 +104,19 @@ def _installed_compiler(core: Path, board: Board) -> str | None:
         return None
     if platform is not None and platform[1] == "native":
         return shutil.which(board.core.compiler)
+    if _registry_only(board):
+        compilers = sorted((core / "packages").glob(f"*/bin/{board.core.compiler}*"))
+        return str(compilers[0]) if compilers else None
     name, version = _TOOLCHAIN
     toolchain = _find(core / "packages", name, f"~{version}")
     if toolchain is None:
         return None
     return shutil.which(board.core.compiler, path=str(toolchain / "bin"))
+
+
+def _registry_only(board: Board) -> bool:
+    """Whether the board's compiler comes with PlatformIO's platform, and from nowhere else."""
+    return board.core.compiler not in _APT and board.platformio.platform.startswith("platformio/")
 
 
 def _find(folder: Path, name: str, requirement: str) -> Path | None:

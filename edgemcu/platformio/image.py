@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemcu.board_schema import Board
+from edgemcu.board_schema import Board, EspIdfStartup
 from edgemcu.errors import FlashError
 
 # ESP-IDF writes this file beside its images: {"flash_files": {"0x10000": "app.bin", …}, …}.
 ESP_FILES = "flasher_args.json"
 
-# What PlatformIO calls those images, at the addresses that ESP-IDF gives them on an ESP32-S3.
-_ESP_PARTS = ((0x0, "bootloader.bin"), (0x8000, "partitions.bin"), (0x10000, "firmware.bin"))
-
-_ESP_PLATFORM = "espressif32"
+# Where the ROM of an ESP32-S3 expects the boot loader, and that the partition table.
+_BOOTLOADER_AT, _PARTITIONS_AT = 0x0, 0x8000
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Image:
 
 def is_esp(board: Board) -> bool:
     """Whether the board's chip is flashed with esptool."""
-    return _ESP_PLATFORM in board.platformio.platform
+    return isinstance(board.startup, EspIdfStartup)
 
 
 def find_image(board: Board, folder: Path) -> Image:
@@ -56,7 +54,11 @@ def find_image(board: Board, folder: Path) -> Image:
         FlashError: a file is missing, or says something impossible.
     """
     elf = folder / board.platformio.program
-    parts = _esp_parts(folder) if is_esp(board) else _raw_parts(board, folder)
+    if isinstance(board.startup, EspIdfStartup):
+        parts = _esp_parts(board.startup, folder)
+    else:
+        name = f"{Path(board.platformio.program).stem}.bin"
+        parts = [Part(board.region("code").origin, folder / name)]
     for part in parts:
         if not part.file.is_file():
             raise FlashError(
@@ -69,15 +71,14 @@ def find_image(board: Board, folder: Path) -> Image:
     )
 
 
-def _raw_parts(board: Board, folder: Path) -> list[Part]:
-    """A raw image of the program, at the start of the memory that holds the code."""
-    return [
-        Part(board.region("code").origin, folder / f"{Path(board.platformio.program).stem}.bin")
+def _esp_parts(startup: EspIdfStartup, folder: Path) -> list[Part]:
+    app = next(part.offset for part in startup.partitions if part.type == "app")
+    # As PlatformIO calls what ESP-IDF builds.
+    named = [
+        Part(_BOOTLOADER_AT, folder / "bootloader.bin"),
+        Part(_PARTITIONS_AT, folder / "partitions.bin"),
+        Part(app, folder / "firmware.bin"),
     ]
-
-
-def _esp_parts(folder: Path) -> list[Part]:
-    named = [Part(address, folder / name) for address, name in _ESP_PARTS]
     if all(part.file.is_file() for part in named) or not (folder / ESP_FILES).is_file():
         return named
     try:

@@ -23,6 +23,7 @@ def render_verification_terminal(
     v = verification
     title = Text.assemble((v.title, "bold"), " on ", (v.board_name, "bold"))
     parts: list[RenderableType] = [Text(), title, _figures(v), Text(), _checks(v.checks)]
+    parts += _details(v.checks)
     parts += [Text(line, "red") for line in _differences(v)]
     if comparison is not None:
         parts += [Text(), *_comparison(comparison)]
@@ -91,9 +92,17 @@ def _checks(checks: tuple[Check, ...]) -> Table:
                 "" if check.margin is None else signed_figure(check.margin, check.unit), row_style
             ),
         )
-        if check.detail:
-            table.add_row("", Text(f"  {check.detail}", row_style or "red"))
     return table
+
+
+def _details(checks: tuple[Check, ...]) -> list[RenderableType]:
+    """Below the table, where there is room: why a check failed, or was not made."""
+    told = [check for check in checks if check.detail]
+    lines: list[RenderableType] = [Text()] if told else []
+    for check in told:
+        style = "dim" if check.outcome == "not checked" else "red"
+        lines.append(Text(f"  {check.title}: {check.detail}", style))
+    return lines
 
 
 def _differences(v: Verification) -> list[str]:

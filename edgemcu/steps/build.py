@@ -54,4 +54,5 @@ def build_firmware(
 _WAYS = {
     "installed": "from the PlatformIO packages that are installed",
     "stand-in": "this computer's own; PlatformIO needs no network",
+    "download": "which PlatformIO has got from its registry",
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgemcu.device.checks import CHECKS as SELF_CHECKS
+from edgemcu.device.checks import SelfTest
 from edgemcu.device.protocol import Identity
 from edgemcu.device.target import Target
 from edgemcu.project import VerifyTable
-from edgemcu.report.text import count
+from edgemcu.report.text import plural
 from edgemcu.report.verification import Check, Figures, Outcome, Unit
 
 
@@ -21,6 +23,7 @@ class Circumstances:
         runtime: "compiled" or "tflm", as was asked for.
         promised_kernels: what must compute the model.
         identity: what the firmware said about itself.
+        self_test: what the device found when it checked itself; None if it cannot.
         sanitized: built with sanitizers.
     """
 
@@ -29,6 +32,7 @@ class Circumstances:
     runtime: str
     promised_kernels: str
     identity: Identity
+    self_test: SelfTest | None
     sanitized: bool
 
 
@@ -43,6 +47,7 @@ def make_checks(
         ),
         _kernels(circumstances),
         _arena(figures),
+        _self_test(circumstances.self_test),
     ]
     if circumstances.sanitized:
         # A finding ends the process, and the verification with it.
@@ -61,7 +66,7 @@ def _bytes(figures: Figures) -> Check:
         figures.inferences,
         -differ,
         "inferences",
-        f"{count(differ)} outputs differ" if differ else "",
+        f"{plural(differ, 'output')} not the reference's" if differ else "",
     )
 
 
@@ -91,6 +96,18 @@ def _arena(figures: Figures) -> Check:
         "bytes",
         "the device uses more than was computed" if used > planned else "",
     )
+
+
+def _self_test(test: SelfTest | None) -> Check:
+    name, title = "self_test", "the device's self-test"
+    if test is None:
+        detail = _not_here("this firmware has none, it is of an older edgemcu")
+        return Check(name, title, "not checked", detail=detail)
+    failed = [check for check, result in test.checks.items() if result == "failed"]
+    detail = "; ".join(f"{check}: not so that {SELF_CHECKS[check]}" for check in failed)
+    good = list(test.checks.values()).count("ok")
+    told = f"{good} of {len(test.checks)}"
+    return Check(name, title, "failed" if failed else "passed", told, detail=detail)
 
 
 def _limits(figures: Figures, limits: VerifyTable, circumstances: Circumstances) -> list[Check]:

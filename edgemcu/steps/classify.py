@@ -18,6 +18,7 @@ from edgemcu.errors import DatasetError, InputsError
 from edgemcu.photo import EXTENSIONS
 from edgemcu.preprocessing import load_pixels
 from edgemcu.reference import run_reference
+from edgemcu.report.text import printable
 from edgemcu.steps.evidence import output_scores
 from edgemcu.steps.request import FirmwareRequest
 from edgemcu.steps.stimulus import tensor_bytes
@@ -110,13 +111,14 @@ def classify_photos(
     top: int = DEFAULT_TOP,
     check: bool = False,
     limits: Limits | None = None,
+    force: bool = False,
     console: Console = QUIET,
 ) -> Classification:
     """Have the firmware classify photos; one that cannot be read does not keep the others back.
 
     Args:
         photos: files, and folders of them.
-        on, baud: as for `verify_firmware`.
+        on, baud, limits, force: as for `verify_firmware`.
         top: how many classes are ranked.
         check: ask the reference interpreter too.
 
@@ -128,7 +130,7 @@ def classify_photos(
     given = list(_expand(photos))
     if not given:
         raise InputsError("no photo was given", hint="edgemcu classify photo.jpg …")
-    subject = prepare(request, on=on, baud=baud, photos=True, console=console)
+    subject = prepare(request, on=on, baud=baud, photos=True, force=force, console=console)
     done: list[ClassifiedPhoto] = []
     good: list[Path] = []
     kernels = ""
@@ -141,11 +143,13 @@ def classify_photos(
                     raise DatasetError(problem, where=str(path))
                 pixels = photo_pixels(subject, path)
             except DatasetError as error:
-                done.append(ClassifiedPhoto(_printable(path), error=error.message))
+                done.append(ClassifiedPhoto(printable(str(path)), error=error.message))
                 continue
             session = session or stack.enter_context(subject.open(limits))
             kernels = session.identity.kernels
-            done.append(classify_pixels(subject, session, pixels, top=top, name=_printable(path)))
+            done.append(
+                classify_pixels(subject, session, pixels, top=top, name=printable(str(path)))
+            )
             good.append(path)
     if check:
         done = _checked(subject, done, good, top, console)
@@ -234,11 +238,6 @@ def _checked(
             )
         checked.append(photo)
     return checked
-
-
-def _printable(path: Path) -> str:
-    """A file's name may be any bytes."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _expand(paths: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:

@@ -49,6 +49,7 @@ def generate_firmware(
         library=request.tflm_library,
         pictures=_pictures(request, console),
         kernels=request.kernels,
+        no_passes=request.no_passes,
         others=list_boards(request.project_directory),
         known_answer=lambda: pattern_outputs_crc32(model, request.folder / ANSWERS_FOLDER, console),
         force=force,

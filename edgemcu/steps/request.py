@@ -30,6 +30,7 @@ class FirmwareRequest:
         runtime: "compiled" or "tflm".
         folder: holds `project/` (the PlatformIO project) and what build and run write beside it.
         kernels: the compiled runtime's kernel set, or "auto" for the board's.
+        no_passes: lossless passes of the compiled runtime to leave out.
         source: where the firmware's pictures come from: "serial", "flash" or "camera".
     """
 
@@ -40,6 +41,7 @@ class FirmwareRequest:
     runtime: Runtime
     folder: Path
     kernels: str = DEFAULT_KERNELS
+    no_passes: tuple[str, ...] = ()
     source: Source = DEFAULT_SOURCE
 
     @property
@@ -67,10 +69,23 @@ class FirmwareRequest:
             return f"symlink://{folder.resolve()}"
         return library
 
+    @property
+    def build_folder(self) -> Path:
+        """What several boards' firmware has in common goes here: above `folder`, or, where that
+        was chosen by --out, into it."""
+        usual = self.folder.name.startswith(f"{self.board}-{self.runtime}")
+        return self.folder.parent if usual else self.folder
+
     def on_board(self, board: str) -> FirmwareRequest:
-        """The same firmware for another board, in a folder beside this one's."""
-        folder = self.folder.with_name(f"{board}-{self.runtime}")
-        return replace(self, board=board, folder=folder, kernels=DEFAULT_KERNELS)
+        """The same model for another board, with that board's kernels and no pictures of its own,
+        in a folder beside this one's."""
+        return replace(
+            self,
+            board=board,
+            folder=self.build_folder / f"{board}-{self.runtime}",
+            kernels=DEFAULT_KERNELS,
+            source=DEFAULT_SOURCE,
+        )
 
     def with_training(self, changes: Mapping[str, Any]) -> FirmwareRequest:
         """The same request with other [training] keys, None meaning as the project has them.
@@ -108,6 +123,7 @@ def firmware_request(
     runtime: str | None = None,
     source: str | None = None,
     kernels: str | None = None,
+    no_pass: tuple[str, ...] = (),
     out: Path | None = None,
 ) -> FirmwareRequest:
     """Fill in what was not said from the project, if there is one.
@@ -147,4 +163,5 @@ def firmware_request(
         source=chosen_source,
         folder=(out or base / variant).absolute(),
         kernels=kernels or (settings.kernels if settings else DEFAULT_KERNELS),
+        no_passes=no_pass or (settings.no_passes if settings else ()),
     )

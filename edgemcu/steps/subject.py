@@ -86,17 +86,28 @@ class Subject:
         self,
         stimulus: Stimulus,
         *,
+        self_test: bool = False,
         limits: Limits | None = None,
         console: Console = QUIET,
     ) -> DeviceOutputs:
         """Send all of `stimulus`, to as many emulators as are worth it.
+
+        Args:
+            self_test: have the device check itself afterwards, if it can.
 
         Raises:
             DeviceError: as `open` and `DeviceSession.infer`.
         """
         workers = 1 if self.target.kind == "port" else worth_workers(len(stimulus.sent))
         connect = partial(self.open, limits)
-        return stream(connect, stimulus.sent, stimulus.kind, workers=workers, console=console)
+        return stream(
+            connect,
+            stimulus.sent,
+            stimulus.kind,
+            workers=workers,
+            self_test=self_test,
+            console=console,
+        )
 
 
 def find_target(
@@ -123,6 +134,7 @@ def prepare(
     baud: int | None = None,
     sanitize: bool = False,
     photos: bool = False,
+    force: bool = False,
     console: Console = QUIET,
 ) -> Subject:
     """Find out where the firmware is to run, and build it if it is not there already.
@@ -132,6 +144,7 @@ def prepare(
         baud: another speed of the serial line than the board's.
         sanitize: build with sanitizers; on this computer only.
         photos: whether the model must be one that takes photos.
+        force: build though nothing changed, over files that were edited by hand.
 
     Raises:
         ToolMissingError: the emulator, PlatformIO or the compiler is not installed.
@@ -161,7 +174,7 @@ def prepare(
         program, memory = _program_here(request, board)
     else:
         variant = SANITIZE if sanitize else None
-        built = build_firmware(request, variant=variant, console=console).build
+        built = build_firmware(request, variant=variant, console=console, force=force).build
         program, toolchain = built.elf, built.toolchain
         memory = MemoryUse(built.flash_bytes, built.ram_bytes, built.regions)
     return Subject(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from numpy.typing import NDArray
 from edgemcu._version import __version__
 from edgemcu.artefacts import StepFolder, sha256_file, write_json, write_text
 from edgemcu.console import QUIET, Console
+from edgemcu.device.protocol import Identity
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.device.streaming import DeviceOutputs, infer_rows
 from edgemcu.errors import InputsError
-from edgemcu.reference import reference_name
+from edgemcu.reference import inputs_digest, reference_name, reference_outputs
 from edgemcu.report.comparison import Comparison, compare, regression_checks
 from edgemcu.report.junit import junit_error, junit_xml
+from edgemcu.report.text import printable
 from edgemcu.report.verification import (
     Difference,
     Distribution,
@@ -42,13 +45,13 @@ from edgemcu.steps.evidence import (
     output_scores,
     photo_samples,
 )
-from edgemcu.steps.golden import GOLDEN_FOLDER, golden_outputs, inputs_digest
 from edgemcu.steps.request import DEFAULT_KERNELS, FirmwareRequest
 from edgemcu.steps.stimulus import Stimulus
 from edgemcu.steps.subject import Subject, prepare
 from edgemcu.steps.verify_inputs import choose_stimulus, verify_settings
 
 BASELINE_FILE = "edgemcu-baseline.json"
+GOLDEN_FOLDER = "golden"
 
 EXIT_FAILED = 1
 EXIT_NOT_VERIFIED = 3
@@ -109,6 +112,7 @@ def verify_firmware(
     save_baseline: bool = False,
     outputs: Outputs = Outputs(),
     limits: Limits | None = None,
+    force: bool = False,
     console: Console = QUIET,
 ) -> VerifyResult:
     """Compare what a firmware answers with the reference, and with the project's limits.
@@ -130,6 +134,7 @@ def verify_firmware(
         save_baseline: make this run the baseline, if it passes.
         outputs: files to write; a JUnit file is written even if nothing could be verified.
         limits: time-outs and retries of the session.
+        force: build though nothing changed.
 
     Raises:
         EdgemcuError: of any step on the way; DeviceError for a device that is silent, hangs, or
@@ -141,10 +146,12 @@ def verify_firmware(
         old = (
             load_verification(path) if path and not (save_baseline and not path.exists()) else None
         )
-        subject = prepare(request, on=on, baud=baud, sanitize=sanitize, console=console)
+        subject = prepare(
+            request, on=on, baud=baud, sanitize=sanitize, force=force, console=console
+        )
         stimulus = choose_stimulus(subject, images, inputs, photos, console)
         expected = golden(subject, stimulus, console)
-        device = subject.run(stimulus, limits=limits, console=console)
+        device = subject.run(stimulus, self_test=True, limits=limits, console=console)
         verification = assemble(subject, stimulus, expected, device)
         comparison = None
         if old is not None:
@@ -158,7 +165,7 @@ def verify_firmware(
         saved = None
         if save_baseline and path is not None:
             if verification.passed:
-                write_json(path, verification.to_json())
+                _save(path, json.dumps(verification.to_json(), indent=2) + "\n")
                 saved = path
             else:
                 console.warn("not saved as the baseline: a check failed")
@@ -181,7 +188,7 @@ def verify_session(
     """
     stimulus = choose_stimulus(subject, images, inputs, photos, console)
     expected = golden(subject, stimulus, console)
-    device = infer_rows(session, stimulus.sent, stimulus.kind)
+    device = infer_rows(session, stimulus.sent, stimulus.kind, self_test=True)
     return assemble(subject, stimulus, expected, device)
 
 
@@ -195,14 +202,16 @@ def errors_in_junit(junit: Path | None, board: str, on: str | None) -> Iterator[
         if junit is not None:
             seconds = time.monotonic() - started
             text = junit_error(board, on or "emulator", error, seconds=seconds, finished=_now())
-            write_text(junit, text)
+            # That it cannot be written, too, is not what went wrong.
+            with suppress(OSError):
+                write_text(junit, text)
         raise
 
 
 def golden(subject: Subject, stimulus: Stimulus, console: Console = QUIET) -> NDArray[np.uint8]:
     """The reference's outputs for `stimulus`, kept in the build folder."""
-    folder = subject.request.folder.parent / GOLDEN_FOLDER
-    return golden_outputs(subject.request.model, stimulus.tensors, folder, console=console)
+    folder = subject.request.build_folder / GOLDEN_FOLDER
+    return reference_outputs(subject.request.model, stimulus.tensors, folder, console=console)
 
 
 def assemble(
@@ -213,7 +222,9 @@ def assemble(
     scores = output_scores(subject.graph, device.outputs)
     equal = (device.outputs == expected).all(axis=1)
     evaluation = device_evaluation(photos, scores)
-    memory, stack = subject.memory, _stack(device)
+    own = _found_program(subject, device.identity)
+    memory = subject.memory if own else None
+    test = device.self_test
     timed = device.seconds is not None and target.kind == "port" and not board.hosted
     figures = Figures(
         inferences=len(expected),
@@ -229,8 +240,8 @@ def assemble(
         ram_limit=board.ram_bytes,
         arena_planned=device.identity.arena_planned,
         arena_used=device.identity.arena_used,
-        stack_used=stack[0],
-        stack_limit=stack[1],
+        stack_used=test.stack_used if test else None,
+        stack_limit=device.identity.stack_bytes or None,
         restarts=device.restarts,
         damaged=device.damaged,
     )
@@ -240,13 +251,14 @@ def assemble(
         runtime=subject.request.runtime,
         promised_kernels=subject.promised_kernels,
         identity=device.identity,
+        self_test=test,
         sanitized=subject.sanitized,
     )
     predictions: tuple[Prediction, ...] = ()
     if photos is not None and scores is not None:
         predictions = tuple(
             Prediction(
-                photos.ids[row],
+                printable(photos.ids[row]),
                 photos.classes[int(photos.labels[row])],
                 photos.classes[int(scores[row].argmax())],
                 round(float(scores[row].max()), 6),
@@ -264,7 +276,7 @@ def assemble(
         model_sha256=subject.model_digest,
         model_bytes=subject.request.model.stat().st_size,
         firmware=device.identity.firmware,
-        elf_sha256=sha256_file(subject.program) if subject.program else None,
+        elf_sha256=sha256_file(subject.program) if own and subject.program else None,
         sanitized=subject.sanitized,
         inputs=stimulus.what,
         inputs_sha256=inputs_digest(stimulus.tensors),
@@ -274,14 +286,16 @@ def assemble(
         differences=_differences(expected, device.outputs, stimulus),
         versions=_versions(subject),
         finished=_now(),
-        command=_command(subject),
+        command=_command(subject, stimulus),
         samples=photo_samples(photos, scores, equal),
     )
 
 
-def _stack(device: DeviceOutputs) -> tuple[int | None, int | None]:
-    identity: Any = device.identity
-    return getattr(identity, "stack_used", None), getattr(identity, "stack_size", None)
+def _found_program(subject: Subject, identity: Identity) -> bool:
+    """Whether the program in the build folder is the one that answered."""
+    if subject.target.kind != "port" or subject.program is None:
+        return subject.program is not None
+    return bool(identity.image) and identity.image.encode() in subject.program.read_bytes()
 
 
 def _differences(
@@ -290,7 +304,7 @@ def _differences(
     return tuple(
         Difference(
             inference=m.inference,
-            input=stimulus.photos.ids[m.inference] if stimulus.photos else None,
+            input=printable(stimulus.photos.ids[m.inference]) if stimulus.photos else None,
             offset=int(np.flatnonzero(expected[m.inference] != got[m.inference])[0]),
             differing=m.differing,
             expected=m.expected.hex(),
@@ -302,7 +316,7 @@ def _differences(
 
 def _title(subject: Subject) -> str:
     project = subject.request.project
-    return project.name if project else subject.request.model.stem
+    return project.name if project else printable(subject.request.model.stem)
 
 
 def _versions(subject: Subject) -> dict[str, str]:
@@ -314,15 +328,22 @@ def _versions(subject: Subject) -> dict[str, str]:
     return {**versions, "compiler": subject.toolchain} if subject.toolchain else versions
 
 
-def _command(subject: Subject) -> str:
+def _command(subject: Subject, stimulus: Stimulus) -> str:
     request = subject.request
     source = ["--project", str(request.project.directory)] if request.project else []
-    if not request.own_model:
+    configured = request.project.file.firmware.model if request.project else None
+    if not request.own_model and configured is None:
         source += ["--model", str(request.model)]
     words = ["edgemcu", "verify", *source, "--board", request.board, "--on", str(subject.target)]
     words += ["--runtime", request.runtime]
     if request.kernels != DEFAULT_KERNELS:
         words += ["--kernels", request.kernels]
+    for name in request.no_passes:
+        words += ["--no-pass", name]
+    if stimulus.photos is None:
+        words += ["--inputs", stimulus.what]
+    else:
+        words += ["--images", str(len(stimulus.photos))]
     return shlex.join([*words, "--sanitize"] if subject.sanitized else words)
 
 
@@ -357,13 +378,22 @@ def _write(
     with step.rewriting(inputs) as staged:
         write_text(staged.path / "report.html", page)
         write_json(staged.path / "report.json", verification.to_json())
-    if outputs.junit is not None:
-        write_text(outputs.junit, junit_xml(verification, seconds))
-    if outputs.html is not None:
-        write_text(outputs.html, page)
-    if outputs.markdown is not None:
-        write_text(outputs.markdown, verification_markdown(verification, comparison))
+    for path, text in (
+        (outputs.html, page),
+        (outputs.markdown, verification_markdown(verification, comparison)),
+        (outputs.junit, junit_xml(verification, seconds)),
+    ):
+        if path is not None:
+            _save(path, text)
     return step.path / "report.html"
+
+
+def _save(path: Path, text: str) -> None:
+    """Raises: InputsError: the file that was asked for cannot be written."""
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputsError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
 def _now() -> str:

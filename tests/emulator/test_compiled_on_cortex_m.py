@@ -14,6 +14,7 @@ from edgemcu.compiler import compile_model
 from edgemcu.reference_model import with_micro_rounding
 from edgemcu.tflite import parse_model
 from tests.support.bare_metal import CORES, Machine, require_tools
+from tests.support.kernel_cases import dsp_cases
 from tests.support.operator_cases import CASES, make_case
 from tests.support.oracle import run_oracle
 
@@ -43,3 +44,35 @@ def test_sample_of_every_operator(name: str, tmp_path: Path) -> None:
             if not np.array_equal(machine.run(index, case.inputs), want):
                 wrong.append((case.kind, case.seed))
     assert not wrong
+
+
+def check_dsp_kernels(seeds: range, name: str, folder: Path) -> None:
+    cases = dsp_cases(seeds)
+    expected = run_oracle(
+        [with_micro_rounding(forced.case.model) for forced in cases],
+        [forced.case.inputs for forced in cases],
+        folder / "oracle",
+    )
+    wrong = []
+    compiled = [forced.compiled for forced in cases]
+    with Machine(compiled, CORES[name], folder / "image") as machine:
+        for index, (forced, want) in enumerate(zip(cases, expected, strict=True)):
+            if want is None or not np.array_equal(machine.run(index, forced.case.inputs), want):
+                kernel = compiled[index].layers[-1].kernel
+                wrong.append((forced.case.kind, forced.case.seed, kernel))
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_sample_of_every_dsp_kernel(name: str, tmp_path: Path) -> None:
+    """A Cortex-M55 has these instructions as well."""
+    require_tools()
+    check_dsp_kernels(range(600_000, 600_006), name, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", range(8))
+def test_many_of_every_dsp_kernel(share: int, tmp_path: Path) -> None:
+    require_tools()
+    first = 700_000 + 40 * share
+    check_dsp_kernels(range(first, first + 40), "cortex-m4", tmp_path)

@@ -119,6 +119,7 @@ def test_settings_in_the_repository(pytester: pytest.Pytester) -> None:
         "    assert edgemcu_request.board == 'mps2-an500'\n"
     )
     run(pytester).assert_outcomes(passed=1)
+    run(pytester, "--edgemcu-project", "firmware").assert_outcomes(passed=1)
     result = run(pytester, "--edgemcu-board", "no-such-board")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*there is no board 'no-such-board'*"])
@@ -142,6 +143,19 @@ def test_nonsense_as_a_target(pytester: pytest.Pytester, project: Path) -> None:
     result = run(pytester, "--edgemcu-on", "qemuu")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*'qemuu' is no target*", "a target is host, qemu*"])
+
+
+def test_a_port_that_pytest_would_take_for_a_folder(
+    pytester: pytest.Pytester, project: Path, tmp_path: Path
+) -> None:
+    port = tmp_path / "ttyACM0"
+    port.touch()
+    pytester.makepyfile("def test_it(edgemcu_device): pass")
+    result = run(pytester, "--edgemcu-on", str(port))
+    result.stderr.fnmatch_lines([f"*write --edgemcu-on={port}"])
+    result = run(pytester, f"--edgemcu-on={port}")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{port}*cannot be opened*"])
 
 
 def test_a_failure_shows_checks_and_the_last_output(

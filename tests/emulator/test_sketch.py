@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemcu.boards import Board, load_board
+from edgemcu.boards import Board, list_boards, load_board
 from edgemcu.device.emulator import QEMU, QemuMachine
 from edgemcu.device.session import DeviceSession
 from edgemcu.errors import EmulatorError
@@ -26,7 +26,7 @@ pytestmark = [
     ),
 ]
 
-BOARDS = ["stm32f405", "mps2-an386", "mps2-an500", "mps3-an547"]
+BOARDS = [board.name for board in list_boards() if board.emulator and board.emulator.kind == "qemu"]
 INPUT_BYTES = 3000
 FIRST_BYTES = 1024
 

@@ -34,9 +34,9 @@ class Case:
 
 
 def make_case(kind: str, seed: int, rows: int = 3) -> Case:
-    """The case of `kind` (a key of `CASES`) that `seed` stands for."""
+    """The case of `kind` (a key of `CASES` or `WIDE_CASES`) that `seed` stands for."""
     c = _Maker(np.random.default_rng([seed, *kind.encode()]))
-    CASES[kind](c)
+    (CASES.get(kind) or WIDE_CASES[kind])(c)
     inputs = np.stack([c.input_row(row) for row in range(rows)])
     return Case(kind, seed, c.builder.finish(), inputs)
 
@@ -397,3 +397,80 @@ CASES: dict[str, Callable[[_Maker], None]] = {
     "QUANTIZE float32": _quantize_float,
     "DEQUANTIZE float32": _dequantize_float,
 }
+
+
+def _padded(c: _Maker, x: int, shape: Shape, scale: float, zero_point: int) -> tuple[int, Shape]:
+    """Behind a PAD of unequal sides, which goes into the convolution that follows."""
+    paddings = np.array([[0, 0], *c.rng.integers(0, 3, (2, 2)), [0, 0]], np.int32)
+    padded = tuple(int(n) for n in np.array(shape) + paddings.sum(axis=1))
+    operands = [x, c.builder.constant(paddings)]
+    return c.builder.op("PAD", operands, padded, scale, zero_point), padded
+
+
+def _wide_conv(c: _Maker) -> None:
+    """Windows of up to 3×3, or long ones of few channels; mostly without dilation."""
+    shape = c.shape(c.pick(c.integer(1, 17), c.integer(1, 48)), size=c.pick(4, 8))
+    scale, zero_point = c.scale(), c.zero_point()
+    x = c.input(shape, scale, zero_point)
+    if c.flip(0.4):
+        x, shape = _padded(c, x, shape, scale, zero_point)
+    options, size = _window(c, shape, 3 if shape[3] > 4 else 10)
+    if c.flip(0.6):
+        options["dilation"] = (1, 1)
+        padding = Padding(options["padding"])
+        height, width = (
+            output_size(n, w, s, 1, padding)
+            for n, w, s in zip(shape[1:3], options["window"], options["stride"], strict=True)
+        )
+        size = height, width
+    window = options.pop("window")
+    channels = c.integer(1, 17)
+    depth = window[0] * window[1] * shape[3]
+    operands, out_scale = c.weights((channels, *window, shape[3]), 0, scale, depth)
+    _finish(c, "CONV_2D", [x, *operands], (1, *size, channels), out_scale, options)
+
+
+def _wide_depthwise_3x3(c: _Maker) -> None:
+    """The same stride in both directions."""
+    shape = (1, c.integer(1, 9), c.integer(1, 19), c.pick(c.integer(1, 17), c.integer(1, 40)))
+    scale, zero_point = c.scale(), c.zero_point()
+    x = c.input(shape, scale, zero_point)
+    if c.flip(0.4):
+        x, shape = _padded(c, x, shape, scale, zero_point)
+    padding = c.pick("SAME", "VALID") if min(shape[1:3]) >= 3 else "SAME"
+    stride = c.integer(1, 2)
+    height, width = (output_size(n, 3, stride, 1, Padding(padding)) for n in shape[1:3])
+    operands, out_scale = c.weights((1, 3, 3, shape[3]), 3, scale, 9)
+    options = {"padding": padding, "stride": (stride, stride)}
+    out_shape = (1, height, width, shape[3])
+    _finish(c, "DEPTHWISE_CONV_2D", [x, *operands], out_shape, out_scale, options)
+
+
+def _wide_mean(c: _Maker) -> None:
+    shape = c.shape(c.integer(1, 40))
+    scale = c.scale()
+    x = c.input(shape, scale, c.zero_point())
+    axes = c.builder.constant(np.array([1, 2], np.int32))
+    out_scale, out_zero = c.near(scale), c.zero_point()
+    c.builder.output(c.builder.op("MEAN", [x, axes], (1, shape[3]), out_scale, out_zero))
+
+
+def _wide_add(c: _Maker) -> None:
+    shape = (1, c.integer(1, 200))
+    scale = c.scale()
+    scales = [scale, c.near(scale)]
+    sides = [c.input(shape, side, c.zero_point()) for side in scales]
+    activation = c.pick(*ACTIVATIONS)
+    out_scale = c.near(max(scales))
+    c.builder.output(
+        c.builder.op("ADD", sides, shape, out_scale, c.zero_point(), activation=activation)
+    )
+
+
+WIDE_CASES: dict[str, Callable[[_Maker], None]] = {
+    "CONV_2D wide": _wide_conv,
+    "DEPTHWISE_CONV_2D 3x3 wide": _wide_depthwise_3x3,
+    "MEAN wide": _wide_mean,
+    "ADD wide": _wide_add,
+}
+"""More channels and elements, for kernels that compute many at once."""

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgemcu.compiler import emit, program
-from edgemcu.tflite import parse_model
+import numpy as np
+
+from edgemcu.firmware.runtime import LIBRARY
+
+_ARRAY = re.compile(r"^(?:_Alignas\(\d+\) )?const (\w+) (\w+)\[\d+\] = \{(.*?)\};", re.M | re.S)
 
 
-def constants_of(data: bytes) -> list[tuple[str, bytes]]:
-    """The compiled model's constant arrays: name, and bytes in memory. Without those of a single
-    value, which nobody could find in a program again."""
-    built = program.build(parse_model(data, "model"), "portable")
-    constants = [(constant.name, constant.memory) for constant in emit._View(built).constants]
-    return [(name, memory) for name, memory in constants if len(set(memory)) > 2]
+def constants_of(project: Path) -> list[tuple[str, bytes]]:
+    """The constant arrays of a generated project: name, and bytes in memory. Without those that
+    nobody could find in a program again, since they hold few different values."""
+    text = (project / LIBRARY / "weights.c").read_text()
+    arrays = []
+    for c_type, name, values in _ARRAY.findall(text):
+        dtype = np.dtype("f4" if c_type == "float" else c_type.removesuffix("_t"))
+        memory = np.array([float(v) for v in values.split(",") if v.strip()], np.float64)
+        arrays.append((name, memory.astype(dtype.newbyteorder("<")).tobytes()))
+    return [(name, memory) for name, memory in arrays if len(set(memory)) > 4]
 
 
 def flipped(program_file: Path, memory: bytes, bit: int, folder: Path) -> Path:

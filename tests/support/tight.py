@@ -21,7 +21,7 @@ def tight_models(
     found: list[tuple[int, int]] = []
 
     def look(
-        blocks: Sequence[planner.Block], slides: Mapping[tuple[int, int], int]
+        blocks: Sequence[planner.Block], slides: Mapping[tuple[int, int], int], _: int
     ) -> planner.Plan:
         found.extend(slides)
         return planner.Plan((0,) * len(blocks), 1, 0)
@@ -30,6 +30,7 @@ def tight_models(
         pair: tuple[int, int],
         blocks: Sequence[planner.Block],
         slides: Mapping[tuple[int, int], int],
+        _: int,
     ) -> planner.Plan:
         source, output = pair
         distance = -(-slides[pair] // alignment) * alignment

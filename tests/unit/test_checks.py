@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from edgemcu.device.checks import CHECKS, SelfTest
 from edgemcu.device.protocol import Identity
 from edgemcu.device.target import Target
 from edgemcu.project import VerifyTable
@@ -17,7 +18,8 @@ IDENTITY = Identity(
     kernels="cmsis-nn", model_ok=True, input_bytes=1, output_bytes=1, pixels=True,
     arena_planned=1, arena_used=1, counter_hz=0, max_payload=100, window=0,
 )  # fmt: skip
-QEMU = Circumstances(Target("qemu"), False, "tflm", "cmsis-nn", IDENTITY, False)
+ALL_OK = SelfTest(dict.fromkeys(CHECKS, "ok"), 1, 49_152, 1200, 0)
+QEMU = Circumstances(Target("qemu"), False, "tflm", "cmsis-nn", IDENTITY, ALL_OK, False)
 PORT = replace(QEMU, target=Target("port", "/dev/ttyACM0"))
 HOST = replace(QEMU, target=Target("host"), hosted=True)
 ALL = VerifyTable(
@@ -41,13 +43,13 @@ def test_in_an_emulator_a_latency_is_not_checked_and_all_else_is() -> None:
     )
     assert {check.outcome for check in made.values()} == {"passed"}
     assert list(made) == [
-        *("bytes", "model", "kernels", "arena", "min_accuracy", "max_instructions"),
-        *("max_flash", "max_ram", "max_arena", "max_stack"),
+        *("bytes", "model", "kernels", "arena", "self_test", "min_accuracy"),
+        *("max_instructions", "max_flash", "max_ram", "max_arena", "max_stack"),
     ]
 
 
 def test_without_limits_only_what_always_holds_is_checked() -> None:
-    assert list(checks(VerifyTable())) == ["bytes", "model", "kernels", "arena"]
+    assert list(checks(VerifyTable())) == ["bytes", "model", "kernels", "arena", "self_test"]
 
 
 def test_on_a_board_instructions_are_not_checked() -> None:
@@ -105,3 +107,13 @@ def test_an_accuracy_without_labels_and_a_run_with_sanitizers() -> None:
     made = checks(accuracy=None, circumstances=replace(HOST, sanitized=True))
     assert made["min_accuracy"].detail == "not checked here: there are no photos with labels"
     assert made["sanitizers"].outcome == "passed"
+
+
+def test_what_the_device_finds_itself() -> None:
+    bad = replace(ALL_OK, checks={**ALL_OK.checks, "stack": "failed", "memory": "skipped"})
+    check = checks(circumstances=replace(QEMU, self_test=bad))["self_test"]
+    assert check.outcome == "failed"
+    assert check.detail == "stack: not so that the stack has never been used up"
+    assert check.value == "3 of 5"
+    old = checks(circumstances=replace(QEMU, self_test=None))["self_test"]
+    assert (old.outcome, old.detail[:16]) == ("not checked", "not checked here")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgemcu.bench.networks import mobilenet_v1
+from edgemcu.bench.untrained import UntrainedNetwork
 from edgemcu.compiler import PASSES, CompiledModel, compile_model
 from edgemcu.compiler import fixed_point as fp
 from edgemcu.compiler.arithmetic import rescale, wrap_int32
@@ -203,3 +204,41 @@ def test_passes_have_names() -> None:
     model = mobilenet_v1("m", 32, 0.25)
     with pytest.raises(UnsupportedModelError, match="there is no pass 'fold-space'"):
         compiled(model, ["fold-space"])
+
+
+def test_work_is_linear_in_the_number_of_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the layers: at most a little more than twice the calls of what is called often."""
+    from edgemcu.compiler import bounds, kernels, planner
+    from edgemcu.compiler.passes import network
+
+    calls: dict[str, int] = {}
+
+    def count(module: object, name: str) -> None:
+        function = getattr(module, name)
+
+        def counted(*arguments: object, **options: object) -> object:
+            calls[name] = calls.get(name, 0) + 1
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counted)
+
+    for module, name in (
+        (network, "lower"),
+        (kernels, "choose"),
+        (bounds, "_propagate"),
+        (planner, "_first_fit"),
+    ):
+        count(module, name)
+
+    def work(layers: int) -> dict[str, int]:
+        net = UntrainedNetwork("chain", (12, 12, 8))
+        x = net.image
+        for _ in range(layers):
+            x = net.conv(net.depthwise(x), 8)
+        calls.clear()
+        compiled(net.classify(net.global_pool(x), 4))
+        return dict(calls)
+
+    small, large = work(15), work(30)
+    for name, count_small in small.items():
+        assert large[name] <= 2.6 * count_small + 50, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,21 @@ def errors(events: list[Event]) -> list[int]:
     ]
 
 
+MLPERF = (
+    b"name%",
+    b"db load 3000%",
+    b"db load 4294967295%",
+    b"db " + b"ab" * 60 + b"%",
+    b"db " + b"ab" * 400 + b"%",
+    b"db print%",
+    b"infer 1 0%",
+    b"infer 3 2%",
+    b"results%",
+    b"%" * 20,
+    b"db \xff%",
+)
+
+
 def hostile(numbers: random.Random, size: int) -> bytes:
     """Frames as a host that is broken or malicious would send them, and noise in between."""
     out = bytearray()
@@ -66,9 +82,13 @@ def hostile(numbers: random.Random, size: int) -> bytes:
                 )
                 + bytes(numbers.choice((0, 1, 1023, 1024))),
                 RUN_HEADER.pack(numbers.randrange(3), numbers.getrandbits(32)),
+                struct.pack("<II", numbers.randrange(3), numbers.choice((0, 1, 2, 1 << 31))),
+                bytes([numbers.randrange(5)]),
             ]
         )
-        frame_type = numbers.choice("PIDRX~" + "D" * 10)
+        if numbers.random() < 0.1:
+            out += numbers.choice(MLPERF)
+        frame_type = numbers.choice("PIRLSTX~" + "D" * 10)
         line = bytearray(Frame(frame_type, numbers.randrange(1 << 16), payload).encode())
         damage = numbers.random()
         if damage < 0.3:
@@ -104,6 +124,15 @@ def test_hostile_bytes_break_nothing(firmware: Path, size: int, kind: str) -> No
         (Frame(DATA, 1, DATA_HEADER.pack(1, INPUT_BYTES, 0) + b"x").encode(), ErrorCode.MALFORMED),
         (Frame(RUN, 1, RUN_HEADER.pack(1, 0)).encode(), ErrorCode.NO_INPUT),
         (Frame(RUN, 1, b"").encode(), ErrorCode.MALFORMED),
+        (Frame("L", 1, b"").encode(), ErrorCode.MALFORMED),
+        (Frame("L", 1, b"\3").encode(), ErrorCode.MALFORMED),
+        (Frame("L", 1, b"\1\1").encode(), ErrorCode.MALFORMED),
+        (Frame("S", 1, b"x").encode(), ErrorCode.MALFORMED),
+        (Frame("T", 1, b"").encode(), ErrorCode.MALFORMED),
+        (Frame("T", 1, struct.pack("<II", 1, 1)).encode(), ErrorCode.NO_INPUT),
+        (Frame("T", 1, struct.pack("<II", 1, 0)).encode(), ErrorCode.MALFORMED),
+        (Frame("T", 1, struct.pack("<II", 1, 10001)).encode(), ErrorCode.MALFORMED),
+        (Frame("T", 1, struct.pack("<II", 1, 1)).encode().replace(b"\n", b"%"), ErrorCode.DAMAGED),
         (Frame(PING, 1, bytes(1034)).encode(), ErrorCode.TOO_LONG),
         (Frame(PING, 1, bytes(100_000)).encode(), ErrorCode.TOO_LONG),
         (b"@em1 P 0001 AAA= 00000000\n", ErrorCode.DAMAGED),

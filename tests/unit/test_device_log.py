@@ -60,6 +60,13 @@ def read(data: bytes) -> list[LogEvent]:
     return LogReader().feed(data)
 
 
+def test_the_page_s_line() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    (shown,) = [line for line in page.splitlines() if " @em1 l 0000 AA" in line]
+    assert shown.encode() + b"\n" == line()
+    assert read(line()) == [RECORD]
+
+
 # ---- A firmware's own lines ---------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -125,7 +126,12 @@ def test_the_sketch_answers(name: str, tmp_path: Path) -> None:
         identity = session.identify()
         data = an_input()
         first, second = session.infer(data), session.infer(data, Kind.PIXELS)
-        session.ping(b"x" * 1000)
+        # The stack is told of when the line is silent for the first time.
+        for _ in range(200):
+            session.ping(b"x" * 1000)
+            if any(line.startswith("stack: ") for line in lines):
+                break
+            time.sleep(0.02)
     assert (identity.board, identity.counter_hz) == (name, 1_000_000)
     assert first.outputs == expected(data)
     assert second.sequence == 2

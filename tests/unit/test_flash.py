@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from edgemcu.board_schema import Board
 from edgemcu.boards import load_board
+from edgemcu.cli.flash import ask_which
 from edgemcu.console import ProgressBar, QuietConsole
 from edgemcu.device.ports import SerialPort
-from edgemcu.errors import DeviceError, FlashError
+from edgemcu.errors import DeviceError, FlashError, ToolMissingError
 from edgemcu.platformio.image import Image, find_image
+from edgemcu.steps.flash import FlashResult, flash_firmware, flash_limits
 from edgemcu.steps.flash_board import Done, Expected, FlashLimits, Job, Ready
+from edgemcu.steps.generate import generate_firmware
+from edgemcu.steps.request import FirmwareRequest, firmware_request
 from tests.support.esp_image import identity_text, write_build
 from tests.support.fake_esp import FakeBoard, Faults
+from tests.support.tiny_classifier import tiny_classifier
 
 MODEL, IMAGE = "ab" * 32, "0123456789abcdef"
 QUICK = FlashLimits(pause_s=0.01, present_s=0.2, ready_s=3.0)
-RECOVER = "Hold BOOT, press RESET, let go of BOOT."
+RECOVER = "Hold BOOT, press and release RESET"
 
 
 @pytest.fixture(scope="module")
 def board() -> Board:
-    """What flashing must know of an ESP32-S3."""
-    known = load_board("stm32f405")
-    tools = known.platformio.board
-    assert tools is not None
-    changed = tools.model_copy(update={"upload": ("esptool",), "recover": RECOVER})
-    platformio = known.platformio.model_copy(
-        update={"platform": "platformio/espressif32@^6.12.0", "board": changed}
-    )
-    return known.model_copy(update={"name": "esp32s3", "mcu": "esp32s3", "platformio": platformio})
+    return load_board("esp32s3")
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +261,158 @@ def test_a_port_that_is_not_there_is_said_before_anything_else(
         job = a_job(board, fake, tmp_path, port=SerialPort("/dev/ttyNONE"))
         with pytest.raises(DeviceError, match="no such port"):
             job.present()
+
+
+# ---- The whole step ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def request_and_image(tmp_path_factory: pytest.TempPathFactory) -> tuple[FirmwareRequest, Path]:
+    """A project for an ESP32-S3, and what a build of it elsewhere has left."""
+    folder = tmp_path_factory.mktemp("step")
+    model = folder / "tiny.tflite"
+    model.write_bytes(tiny_classifier())
+    request = firmware_request(folder, model=model, board="esp32s3", out=folder / "out")
+    project = generate_firmware(request)
+    image = folder / "artefact"
+    write_build(image, identity_text("esp32s3", project.model_digest, project.image))
+    return request, image
+
+
+@pytest.mark.slow
+def test_flash_writes_once(request_and_image: tuple[FirmwareRequest, Path]) -> None:
+    request, image = request_and_image
+    with FakeBoard() as fake:
+
+        def flash(**options: object) -> FlashResult:
+            return flash_firmware(
+                request,
+                port=fake.port,
+                image=image,
+                limits=QUICK,
+                **options,  # type: ignore[arg-type]
+            )
+
+        first = flash()
+        assert (first.written, first.identified, first.way) == (True, True, "esptool")
+        again = flash()
+        assert (again.written, again.identified, again.attempts) == (False, True, 0)
+        facts = json.loads(json.dumps(first.to_json()))
+        assert facts["identity"]["image"] == facts["image"] == first.image
+        assert_flash_holds(fake, find_image(load_board("esp32s3"), image))
+
+
+def test_flash_needs_a_port_before_it_builds(
+    request_and_image: tuple[FirmwareRequest, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    with pytest.raises(DeviceError, match="no serial port") as error:
+        flash_firmware(request_and_image[0])
+    assert "--no-verify" not in str(error.value)
+    # A debug probe writes without it.
+    request = replace(request_and_image[0], board="stm32f405")
+    with pytest.raises(DeviceError, match="no serial port") as error:
+        flash_firmware(request)
+    assert "--no-verify" in str(error.value)
+
+
+@pytest.mark.slow
+def test_an_earlier_image_is_flashed_where_nothing_can_be_built(
+    request_and_image: tuple[FirmwareRequest, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, image = request_and_image
+
+    def cannot_build(*args: object, **options: object) -> None:
+        raise ToolMissingError("there is no compiler")
+
+    monkeypatch.setattr("edgemcu.steps.flash.build_firmware", cannot_build)
+    with FakeBoard() as fake, pytest.raises(ToolMissingError, match="no compiler"):
+        flash_firmware(request, port=fake.port, limits=QUICK)
+    built = request.folder / "project" / ".pio" / "build" / "esp32s3"
+    shutil.copytree(image, built)
+    console = Listening()
+    with FakeBoard() as fake:
+        result = flash_firmware(request, port=fake.port, limits=QUICK, console=console)
+    assert result.identified and result.way == "esptool"
+    assert any("what an earlier build has left" in text for text in console.said)
+
+
+@pytest.mark.emulator
+def test_flash_into_the_emulator(tmp_path: Path) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    model = tmp_path / "tiny.tflite"
+    model.write_bytes(tiny_classifier())
+    request = firmware_request(tmp_path, model=model, board="stm32f405", out=tmp_path / "out")
+    result = flash_firmware(request, emulator="qemu")
+    assert result.identified and result.port == "qemu" and result.protocol is None
+    assert result.identity is not None and result.identity.image == result.image
+
+
+def test_limits_come_from_the_project_and_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "edgemcu.toml").write_text(
+        '[dataset]\nsource = "cifar10"\n[flash]\nattempts = 7\ntimeout_s = 60\n'
+    )
+    request = firmware_request(tmp_path)
+    assert flash_limits(request) == FlashLimits(attempts=7, upload_s=60)
+    assert flash_limits(request, attempts=2).attempts == 2
+    assert flash_limits(request, timeout_s=5).upload_s == 5
+
+
+# ---- The verb ----------------------------------------------------------------------------------
+
+
+def flash_command(request: FirmwareRequest, image: Path, port: str, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "edgemcu", "flash", "--model", str(request.model)),
+        *("--board", "esp32s3", "--out", str(request.folder), "--image", str(image)),
+        *("--port", port, *more),
+    ]
+
+
+@pytest.mark.slow
+def test_the_verb_and_its_json(request_and_image: tuple[FirmwareRequest, Path]) -> None:
+    with FakeBoard() as fake:
+        command = flash_command(*request_and_image, fake.port, "--json", "-q")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["written"], document["identified"], document["way"]) == (True, True, "esptool")
+    assert "press RESET" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_verb_ends_the_tool_and_says_how_to_recover(
+    request_and_image: tuple[FirmwareRequest, Path],
+) -> None:
+    with FakeBoard(faults=Faults(stalls=-1)) as fake:
+        process = subprocess.Popen(
+            flash_command(*request_and_image, fake.port),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ends = time.monotonic() + 60
+        # In the middle of a transfer, and not sooner.
+        while not fake.stalled and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert fake.stalled
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "may hold half an image" in said and RECOVER in said
+    assert "Traceback" not in said
+
+
+def test_one_of_several_ports_is_asked_for() -> None:
+    ports = [SerialPort("/dev/ttyUSB0", vid=1, pid=2), SerialPort("/dev/ttyACM0", vid=3, pid=4)]
+
+    @click.command()
+    def ask() -> None:
+        click.echo(ask_which(ports).device)
+
+    result = CliRunner().invoke(ask, input="7\n2\n")
+    assert result.exit_code == 0
+    assert result.stdout.strip().endswith("/dev/ttyACM0")
+    assert "2  /dev/ttyACM0: serial port (0003:0004)" in result.stderr

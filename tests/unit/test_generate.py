@@ -44,7 +44,7 @@ def test_the_sketch_knows_pixels_and_classes(model: Path, tmp_path: Path) -> Non
     out = generate(model, tmp_path / "out").path
     app = (out / "include/edgemcu_app.h").read_text()
     assert "#define EDGEMCU_PIXEL_INPUT 1" in app
-    assert "#define EDGEMCU_CLASS_COUNT      3" in app
+    assert "#define EDGEMCU_CLASS_COUNT 3" in app
     assert f"#define EDGEMCU_SCORE_SCALE_Q30  {1 << 22}u" in app
     source = (out / "src/edgemcu_app.c").read_text()
     assert '"V\\303\\266gel */ \\"\\?\\?/"' in source

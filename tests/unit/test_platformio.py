@@ -114,6 +114,22 @@ def test_stand_ins_are_written_once_and_repaired(own_core: Path, cache: Path) ->
     assert record.is_file()
 
 
+def test_what_only_the_registry_has_is_left_to_platformio(
+    own_core: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = load_board("esp32s3")
+    chosen = core_folder(board)
+    assert (chosen.path, chosen.way) == (own_core, "download")
+    install(own_core, "packages", "tool-scons", SCONS_VERSION)
+    install(own_core, "platforms", "espressif32", "6.13.0")
+    assert core_folder(board).way == "download"
+    compiler = own_core / "packages" / "toolchain-xtensa-esp-elf" / "bin" / board.core.compiler
+    compiler.parent.mkdir(parents=True)
+    compiler.write_text("#!/bin/sh\necho xtensa-gcc 14.2.0\n")
+    compiler.chmod(0o755)
+    assert core_folder(board) == build_module.CoreFolder(own_core, "installed", "xtensa-gcc 14.2.0")
+
+
 def test_the_pinned_scons_is_the_one_that_stands_in() -> None:
     import SCons
     from platformio.dependencies import get_core_dependencies

@@ -31,8 +31,11 @@ from edgemcu.shipped import shipped
 from tests.support import device_firmware
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
-VECTOR = re.compile(r"^([<>]) (@em1 \S \S{4} \S* \S{8})", re.MULTILINE)
+VECTOR = re.compile(
+    r"^([<>]) (@em1 \S \S{4} \S* \S{8}|[me]-\S.*?|[^@]\S*.*?%)(?: {2,}.*)?$", re.MULTILINE
+)
 VECTORS = VECTOR.findall(PAGE.read_text())
+FRAME_VECTORS = [line for _, line in VECTORS if line.startswith("@")]
 
 FRAMES = st.builds(
     Frame,
@@ -141,10 +144,11 @@ def test_no_payload_does_more_than_a_protocol_error(payload: bytes) -> None:
 
 
 def test_the_page_has_vectors() -> None:
-    assert len(VECTORS) >= 15
+    assert len(FRAME_VECTORS) >= 27
+    assert len(VECTORS) - len(FRAME_VECTORS) >= 13
 
 
-@pytest.mark.parametrize("line", [line for _, line in VECTORS])
+@pytest.mark.parametrize("line", FRAME_VECTORS)
 def test_vectors_decode_and_encode(line: str) -> None:
     (event,) = decode_line(line.encode())
     if line.endswith(" 00000000"):
@@ -156,10 +160,14 @@ def test_vectors_decode_and_encode(line: str) -> None:
 
 def test_the_firmware_answers_as_the_page_says(tmp_path: Path) -> None:
     firmware = device_firmware.build("host", tmp_path, device_firmware.SANITIZE)
-    requests = "".join(f"{line}\n" for direction, line in VECTORS if direction == ">")
+    requests = "".join(
+        f"{line}\n" if line.startswith("@") else line
+        for direction, line in VECTORS
+        if direction == ">"
+    )
     done = subprocess.run([firmware], input=requests, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
-    answers = [line for line in done.stdout.splitlines() if line.startswith("@em1 ")]
+    answers = [line for line in done.stdout.splitlines() if line.startswith(("@em1 ", "m-", "e-"))]
     assert [line for line in answers if not line.startswith("@em1 i ")] == [
         line for direction, line in VECTORS if direction == "<"
     ]

@@ -118,5 +118,5 @@ def test_ports_that_are_not_there() -> None:
 
 def test_renode_that_is_not_installed(firmware: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ToolMissingError, match="Renode is not installed"):
+    with pytest.raises(ToolMissingError, match="Renode was not found"):
         open_target(STM32, firmware, Target("renode"))

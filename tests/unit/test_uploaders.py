@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgemcu.board_schema import Board
-from edgemcu.boards import load_board
+from edgemcu.boards import list_boards, load_board
 from edgemcu.errors import EdgemcuError, FlashError, ToolMissingError
 from edgemcu.platformio.build import build_project
 from edgemcu.platformio.core import CoreFolder, core_folder
@@ -32,6 +32,9 @@ from tests.support.firmware import write_stand_in
 needs_arm = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
 )
+
+
+FLASHED = [b.name for b in list_boards() if not (b.hosted or b.platformio.brings_platform)]
 
 
 @pytest.fixture
@@ -57,11 +60,6 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
     return folder
-
-
-def as_esp(board: Board) -> Board:
-    platformio = board.platformio.model_copy(update={"platform": "platformio/espressif32@^6.12.0"})
-    return board.model_copy(update={"mcu": "esp32s3", "platformio": platformio})
 
 
 # ---- Protocols ---------------------------------------------------------------------------------
@@ -104,20 +102,20 @@ def test_an_image_of_esp_idf_says_what_lies_where(board: Board, tmp_path: Path) 
     (tmp_path / "bootloader").mkdir()
     for name in files.values():
         (tmp_path / name).touch()
-    parts = find_image(as_esp(board), tmp_path).parts
+    parts = find_image(load_board("esp32s3"), tmp_path).parts
     assert [(part.address, part.file.name) for part in parts] == [
         (0x0, "bootloader.bin"), (0x8000, "table.bin"), (0x10000, "app.bin"),
     ]  # fmt: skip
     (tmp_path / "table.bin").unlink()
     with pytest.raises(FlashError, match=r"lacks table\.bin"):
-        find_image(as_esp(board), tmp_path)
+        find_image(load_board("esp32s3"), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"flash_files": 3}', '{"flash_files": {"x": "a"}}'])
 def test_a_list_of_files_that_is_none(text: str, board: Board, tmp_path: Path) -> None:
     (tmp_path / "flasher_args.json").write_text(text)
     with pytest.raises(FlashError, match="does not say what is flashed where"):
-        find_image(as_esp(board), tmp_path)
+        find_image(load_board("esp32s3"), tmp_path)
 
 
 # ---- Command lines -----------------------------------------------------------------------------
@@ -146,6 +144,14 @@ def test_the_tools_of_an_stm32(board: Board, image: Image, tools: Path) -> None:
         command("blackmagic")
 
 
+@pytest.mark.parametrize("name", FLASHED)
+def test_every_boards_default_has_a_tool_of_its_own(name: str, image: Image, tools: Path) -> None:
+    board = load_board(name)
+    protocol = upload_protocol(board, None)
+    assert direct_upload(board, image, protocol, "/dev/ttyUSB0", None).command
+    assert board.usb and board.platformio.board and board.platformio.board.recover
+
+
 def test_a_tool_that_is_not_installed(
     board: Board, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,14 +163,16 @@ def test_a_tool_that_is_not_installed(
 
 
 def test_esptool_resets_the_chip_unless_the_line_cannot(board: Board, image: Image) -> None:
-    command = direct_upload(as_esp(board), image, "esptool", "/dev/ttyACM0", 921_600).command
+    command = direct_upload(
+        load_board("esp32s3"), image, "esptool", "/dev/ttyACM0", 921_600
+    ).command
     assert command[1:] == (
         *("-m", "esptool", "--chip", "esp32s3", "--port", "/dev/ttyACM0", "--baud", "921600"),
         *("--before", "default-reset", "--after", "hard-reset"),
         *("write-flash", "--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
         *("0x8000000", str(image.parts[0].file)),
     )
-    bridge = direct_upload(as_esp(board), image, "esptool", "socket://bridge:4000", None)
+    bridge = direct_upload(load_board("esp32s3"), image, "esptool", "socket://bridge:4000", None)
     assert "default-reset" not in bridge.command and not bridge.resets
 
 
@@ -209,6 +217,9 @@ def test_without_the_platform_the_tool_itself_is_used(
     for core in (None, CoreFolder(tools, "stand-in", "")):
         assert choose_uploader(tools, board, core, image, "dfu", None, None).way == "dfu-util"
     installed = CoreFolder(tools, "installed", "")
+    # PlatformIO knows no ports of other computers.
+    away = choose_uploader(tools, board, installed, image, "serial", "rfc2217://there:4000", None)
+    assert away.way == "stm32flash"
     # An image from elsewhere has no project that PlatformIO could upload.
     assert choose_uploader(None, board, installed, image, "dfu", None, None).way == "dfu-util"
 

@@ -1,6 +1,8 @@
 """Kernels for the Cortex-M55 and other cores with MVE (Helium) integer vectors of 128 bits.
 
-Costs are instructions, counted in an emulator.
+Layers with weights are sums of 16 products at a time (VMLADAV.S8): constants are laid out so that
+16 values of a channel, or of its window, lie side by side. See the headers in
+`firmware_templates/compiled/kernels/cortex_m55/`.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
-from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel, portable
+from edgemcu.compiler.kernels import cortex_m55_cost as cost
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
 
 FOLDER = "cortex_m55"
 LANES = 16
 GROUP = 4
+POOL_LIMIT = 4096
+"""Elements of a window whose average the kernel computes exactly."""
 HALF = (1 << 30, 0)
 """1/2 as a multiplier and a shift."""
 
@@ -39,10 +44,43 @@ def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32
     return np.concatenate(words, axis=1)
 
 
-def _conv_cost(operation: o.Convolution) -> float:
-    steps = -(-operation.weights[0].size // LANES)
-    outputs = prod(operation.window.output_size) * operation.output_channels
-    return outputs * (2.0 * steps + 3.5)
+def _applies_depthwise_2d(operation: o.DepthwiseConvolution) -> bool:
+    return operation.depth_multiplier == 1 and _shifts_right(operation.scales)
+
+
+def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
+    window, scales = operation.window, operation.scales
+    # VMULLB and VMULLT take even and odd channels, VMOVLB and VMOVLT every other of those.
+    order = np.concatenate([np.arange(first, LANES, 4) for first in (0, 2, 1, 3)])
+    blocks = [
+        lay.fill(values, LANES).reshape(-1, LANES)[:, order].copy().view("<i4")
+        for values in (scales.bias, scales.multiplier, scales.shift)
+    ]
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "out": lay.output_fields(operation.output),
+            "scales": Array(np.concatenate(blocks, axis=1)),
+            "weights": Array(operation.weights),
+        },
+        params_type="struct depthwise_conv_2d_int8_mve_params",
+        overlap={0: ov.raster_overlap(window, window.input_channels)},
+    )
+
+
+def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
+    """The same of one input channel, where a depthwise convolution is like any other."""
+    return o.Convolution(
+        window=operation.window,
+        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
+        scales=operation.scales,
+        output=operation.output,
+        input_zero_point=operation.input_zero_point,
+    )
+
+
+def _applies_one_channel(operation: o.DepthwiseConvolution) -> bool:
+    return operation.window.input_channels == 1 and _applies_conv_2d(as_convolution(operation))
 
 
 def _applies_conv_2d(operation: o.Convolution) -> bool:
@@ -97,18 +135,13 @@ def _applies_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
         and operation.depth_multiplier == 1
         and 7 * 4 * _depthwise_columns(window) <= np.iinfo(np.uint16).max
         and _shifts_right(operation.scales)
-        and (out.min >= out.zero_point or (out.min, out.max) == (-128, 127))
+        and (cost.cuts_negatives(out) or (out.min, out.max) == (-128, 127))
     )
 
 
 def _depthwise_columns(window: o.Window) -> int:
     width, (_, stride) = window.output_size[1], window.stride
     return 2 + (width + width % 2 if stride == 1 else 2 * (width + -width % 4))
-
-
-def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
-    outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
-    return outputs * 7.0
 
 
 def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
@@ -216,12 +249,18 @@ def _mean(operation: o.Mean) -> Binding:
     )
 
 
-def _preferred(operation: o.Operation) -> float:
-    """The cost where every other kernel is slower by a factor."""
-    return 0.0
+def _lookup(operation: o.Lookup) -> Binding:
+    return Binding(
+        # Indexed by the input's byte without its sign.
+        params={"elements": operation.elements, "table": Array(np.roll(operation.table, 128))},
+        params_type="struct lookup_int8_mve_params",
+        overlap={0: ov.IN_PLACE},
+    )
 
 
 REQUANTIZE = ("requantize_mve.h", "../portable/requantize.h")
+CONV_HEADERS = (*REQUANTIZE, "conv_pixels_mve.h", "memory_mve.h", "../portable/window.h")
+CONV_SOURCES = ("conv_pixels_mve.c",)
 
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
@@ -229,21 +268,38 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Convolution,
         applies=_applies_conv_2d,
-        cost=_conv_cost,
+        cost=cost.conv_2d,
         bind=_conv_2d,
         scratch=True,
-        headers=(
-            *REQUANTIZE,
-            "conv_pixels_mve.h",
-            "../portable/window.h",
-        ),
+        headers=CONV_HEADERS,
+        sources=CONV_SOURCES,
+    ),
+    Kernel(
+        "conv_2d_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_one_channel,
+        cost=lambda operation: cost.conv_2d(as_convolution(operation)),
+        bind=lambda operation: _conv_2d(as_convolution(operation)),
+        scratch=True,
+        headers=CONV_HEADERS,
+        sources=CONV_SOURCES,
+    ),
+    Kernel(
+        "depthwise_conv_2d_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_depthwise_2d,
+        cost=cost.depthwise_conv_2d,
+        bind=_depthwise_2d,
+        headers=(*REQUANTIZE, "../portable/window.h"),
     ),
     Kernel(
         "depthwise_conv_3x3_int8_mve",
         FOLDER,
         o.DepthwiseConvolution,
         applies=_applies_depthwise_3x3,
-        cost=_depthwise_cost,
+        cost=cost.depthwise_conv_3x3,
         bind=_depthwise_3x3,
         scratch=True,
         headers=(
@@ -257,7 +313,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.FullyConnected,
         applies=lambda operation: _shifts_right(operation.scales),
-        cost=_preferred,
+        cost=cost.fully_connected,
         bind=_fully_connected,
         headers=REQUANTIZE,
     ),
@@ -266,7 +322,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Mean,
         applies=_applies_mean,
-        cost=_preferred,
+        cost=lambda operation: cost.mean(*_mean_axes(operation)),
         bind=_mean,
         headers=REQUANTIZE,
     ),
@@ -275,8 +331,34 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Sum,
         applies=_applies_add,
-        cost=_preferred,
+        cost=cost.add,
         bind=_add,
         headers=REQUANTIZE,
+    ),
+    Kernel(
+        "max_pool_2d_int8_mve",
+        FOLDER,
+        o.Pool,
+        applies=lambda operation: not operation.average,
+        cost=cost.pool,
+        bind=portable.pool,
+        headers=("../portable/pool_window.h",),
+    ),
+    Kernel(
+        "average_pool_2d_int8_mve",
+        FOLDER,
+        o.Pool,
+        applies=lambda operation: operation.average and operation.window.taps <= POOL_LIMIT,
+        cost=cost.pool,
+        bind=portable.pool,
+        headers=("../portable/pool_window.h",),
+    ),
+    Kernel(
+        "lookup_int8_mve",
+        FOLDER,
+        o.Lookup,
+        applies=lambda operation: True,
+        cost=cost.lookup,
+        bind=_lookup,
     ),
 )

@@ -23,7 +23,7 @@ def _always(operation: o.Operation) -> bool:
     return True
 
 
-def _pool(operation: o.Pool) -> Binding:
+def pool(operation: o.Pool) -> Binding:
     window = operation.window
     return Binding(
         params={
@@ -115,6 +115,7 @@ def _pad(operation: o.Pad) -> Binding:
 
 
 def _join(operation: o.Join) -> Binding:
+    gap = operation.stride - operation.block
     return Binding(
         params={
             "blocks": operation.blocks,
@@ -123,6 +124,8 @@ def _join(operation: o.Join) -> Binding:
             "first": operation.first,
         },
         params_type="struct concatenation_int8_params",
+        # Each run is written below where it is read; the gaps between them add up.
+        overlap={0: operation.first + operation.block + (operation.blocks - 1) * gap},
     )
 
 
@@ -212,7 +215,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=layers.is_depthwise_3x3,
-        cost=lambda operation: layers.depthwise_cost(operation, 3.0),
+        cost=lambda operation: layers.depthwise_cost(operation, 4.2),
         bind=layers.depthwise_3x3,
         scratch=True,
         headers=("requantize.h", "window.h"),
@@ -242,7 +245,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         o.Pool,
         applies=lambda operation: operation.average,
         cost=_only_one,
-        bind=_pool,
+        bind=pool,
         headers=("pool_window.h", "requantize.h"),
     ),
     Kernel(
@@ -251,7 +254,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         o.Pool,
         applies=lambda operation: not operation.average,
         cost=_only_one,
-        bind=_pool,
+        bind=pool,
         headers=("pool_window.h", "requantize.h"),
     ),
     Kernel(

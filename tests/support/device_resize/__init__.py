@@ -23,8 +23,8 @@ FITS = ("crop", "pad", "stretch")
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 _HERE = Path(__file__).parent
-_KEPT = ("linker/", "include/", "src/")
-_LEFT_OUT = ("src/main.c", "src/protocol.c", "src/frame.c", "src/edgemcu_app.c", "src/counter.c")
+# Of the sketch only what a serial line needs.
+_KEPT = ("linker/", "include/", "src/startup.c", "src/serial.c", "src/clock.c")
 
 
 def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
@@ -36,7 +36,7 @@ def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
     files = {
         path: text
         for path, text in assemble(board, stand_in(), APP).items()
-        if path.startswith(_KEPT) and path not in _LEFT_OUT
+        if path.startswith(_KEPT) or path.endswith(".h")
     }
     for name in ("resize.c", "resize.h"):
         files[f"src/{name}"] = (shipped("firmware_templates") / "sketch" / name).read_text()

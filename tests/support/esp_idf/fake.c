@@ -33,6 +33,11 @@ int64_t esp_timer_get_time(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+uint32_t esp_rom_get_cpu_ticks_per_us(void)
+{
+    return 240;
+}
+
 /* ---- Panic ---------------------------------------------------------------------------------- */
 
 void panic_print_str(const char *str)

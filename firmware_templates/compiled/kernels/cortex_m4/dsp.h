@@ -89,6 +89,95 @@ static inline uint32_t high_halves(uint32_t a, uint32_t b)
 #endif
 }
 
+/* Sums of both halves. */
+static inline uint32_t sadd16(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("sadd16 %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return ((a + b) & 0xffffu) | ((a & 0xffff0000u) + (b & 0xffff0000u));
+#endif
+}
+
+/* Differences of both halves. */
+static inline uint32_t ssub16(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("ssub16 %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return ((a - b) & 0xffffu) | ((a & 0xffff0000u) - (b & 0xffff0000u));
+#endif
+}
+
+static inline int32_t saturate_int8(int32_t x)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("ssat %0, #8, %1" : "=r"(result) : "r"(x));
+    return result;
+#else
+    return x < -128 ? -128 : x > 127 ? 127 : x;
+#endif
+}
+
+/* The upper 32 bits of a x b + acc x 2^32. */
+static inline int32_t smmla(int32_t a, int32_t b, int32_t acc)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("smmla %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(acc));
+    return result;
+#else
+    return (int32_t)((uint32_t)acc + (uint32_t)(((int64_t)a * b) >> 32));
+#endif
+}
+
+/* The upper 32 bits of a x b + acc x 2^32, rounded to nearest, ties up. */
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t acc)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(acc));
+    return result;
+#else
+    const int64_t product = (int64_t)a * b + ((int64_t)1 << 31);
+    return (int32_t)((uint32_t)acc + (uint32_t)(product >> 32));
+#endif
+}
+
+#if !EDGEMCU_DSP
+static inline int8_t clamp_byte(uint32_t x, uint32_t min, uint32_t max)
+{
+    const int8_t low = (int8_t)(uint8_t)min;
+    const int8_t high = (int8_t)(uint8_t)max;
+    const int8_t value = (int8_t)(uint8_t)x;
+    return value < low ? low : value > high ? high : value;
+}
+#endif
+
+/* Each byte of x, signed, kept within those of min and max. */
+static inline uint32_t clamp_bytes(uint32_t x, uint32_t min, uint32_t max)
+{
+#if EDGEMCU_DSP
+    uint32_t compared;
+    __asm("ssub8 %0, %1, %2\n\tsel %1, %1, %2\n\tssub8 %0, %3, %1\n\tsel %1, %1, %3"
+          : "=&r"(compared), "+r"(x)
+          : "r"(min), "r"(max));
+    return x;
+#else
+    uint32_t result = 0;
+    for (int shift = 0; shift < 32; shift += 8) {
+        const int8_t byte = clamp_byte(x >> shift, min >> shift, max >> shift);
+        result |= (uint32_t)(uint8_t)byte << shift;
+    }
+    return result;
+#endif
+}
+
 #if !EDGEMCU_DSP
 static inline int32_t half(uint32_t x, int top)
 {
@@ -99,17 +188,6 @@ static inline int32_t half(uint32_t x, int top)
 static inline uint32_t smlad(uint32_t x, uint32_t y, uint32_t acc)
 {
     return acc + (uint32_t)(half(x, 0) * half(y, 0)) + (uint32_t)(half(x, 1) * half(y, 1));
-}
-
-/* The upper 32 bits of a x b + acc x 2^32. */
-static inline int32_t smmla(int32_t a, int32_t b, int32_t acc)
-{
-    return (int32_t)((uint32_t)acc + (uint32_t)(((int64_t)a * b) >> 32));
-}
-
-static inline int32_t saturate_int8(int32_t x)
-{
-    return x < -128 ? -128 : x > 127 ? 127 : x;
 }
 #endif
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conv_2d_int8_mve.h"
 
-#include <string.h>
+#include "memory_mve.h"
 
 #define VECTOR 16
 
@@ -25,25 +25,39 @@ static struct pixel_scatter pixel_scatter(int32_t channels, int32_t stride)
     return s;
 }
 
-/* Pixels of up to 16 channels to `stride` bytes each. */
+/* Pixels of a few channels to `stride` bytes each. */
 static void copy_narrow(int8_t *to, int32_t stride, const int8_t *from, int32_t pixels,
                         int32_t channels, const struct pixel_scatter *s)
 {
     const int32_t bytes = s->pixels * channels;
+    int32_t vectors = pixels / s->pixels;
+    const int32_t rest = pixels % s->pixels * channels;
 
-    for (int32_t n = pixels * channels; n > 0; n -= bytes) {
-        const mve_pred16_t some = vctp8q((uint32_t)(n < bytes ? n : bytes));
-        vstrbq_scatter_offset_p_s8(to, s->offset, vldrbq_z_s8(from, some), some);
-        from += bytes;
-        to += s->pixels * stride;
-    }
+    __asm volatile("vctp.8 %[bytes]\n\t"
+                   "wls lr, %[vectors], 2f\n"
+                   "1:\n\t"
+                   "vpstt\n\t"
+                   "vldrbt.8 q0, [%[from]]\n\t"
+                   "vstrbt.8 q0, [%[to], %q[offset]]\n\t"
+                   "add %[from], %[bytes]\n\t"
+                   "add %[to], %[step]\n\t"
+                   "le lr, 1b\n"
+                   "2:\n\t"
+                   "vctp.8 %[rest]\n\t"
+                   "vpstt\n\t"
+                   "vldrbt.8 q0, [%[from]]\n\t"
+                   "vstrbt.8 q0, [%[to], %q[offset]]"
+                   : [from] "+r"(from), [to] "+r"(to)
+                   : [vectors] "r"(vectors), [bytes] "r"(bytes), [step] "r"(s->pixels * stride),
+                     [rest] "r"(rest), [offset] "w"(s->offset)
+                   : "lr", "q0", "memory");
 }
 
 static void copy_wide(int8_t *to, int32_t stride, const int8_t *from, int32_t pixels,
                       int32_t channels)
 {
     for (; pixels > 0; --pixels) {
-        memcpy(to, from, (size_t)channels);
+        copy_mve(to, from, channels);
         from += channels;
         to += stride;
     }
@@ -59,7 +73,7 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
 
     if (p->columns == 0) {
         for (int32_t oy = 0; oy < v->output_height; ++oy) {
-            conv_pixels(&p->conv, v->output_width, input + oy * v->stride_y * input_row, output);
+            conv_pixels_mve(&p->conv, v->output_width, input + oy * v->stride_y * input_row, output);
             output += output_row;
         }
         return;
@@ -75,7 +89,7 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
     if (channels <= VECTOR / 2) {
         scatter = pixel_scatter(channels, stride);
     }
-    memset(lines, v->input_zero_point, (size_t)(p->columns * stride));
+    fill_mve(lines, v->input_zero_point, p->columns * stride);
     for (int32_t oy = 0; oy < v->output_height; ++oy) {
         for (int32_t ky = 0; ky < v->height; ++ky) {
             const int32_t y = oy * v->stride_y - v->pad_top + ky * v->dilation_y;
@@ -90,11 +104,11 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
                 }
             } else if (y >= v->input_height) {
                 for (int32_t i = 0; i < pixels; ++i) {
-                    memset(line + i * stride, v->input_zero_point, (size_t)channels);
+                    fill_mve(line + i * stride, v->input_zero_point, channels);
                 }
             }
         }
-        conv_pixels(&p->conv, v->output_width, lines, output);
+        conv_pixels_mve(&p->conv, v->output_width, lines, output);
         output += output_row;
     }
 }

@@ -28,54 +28,69 @@ static const uint8_t weight_offsets[2][4][16] = {
 #define UPPER_LANES 0x00FF
 #define LEFT_LANES  0x0F0F
 
-/* A pair of input rows, as steps through memory that is read. */
-struct row {
-    const int8_t *pixels;
-    int32_t step; /* 0: one pixel's bytes again and again */
-};
+/* Two rows of pixels: 8 channels to halfwords of columns `offsets` apart. */
+#define LOAD_8                                                                                     \
+    "vpstttt\n\t"                                                                                  \
+    "vldrbt.u16 q0, [%[row0]]\n\t"                                                                 \
+    "vldrbt.u16 q1, [%[row1]]\n\t"                                                                 \
+    "vslit.16 q0, q1, #8\n\t"                                                                      \
+    "vstrht.16 q0, [%[to], %q[even]]\n\t"
 
-/* Two rows of all channels to rows 0 and 1 of the planes' columns. */
+/* 16 channels, even and odd ones apart. */
+#define LOAD_16                                                                                    \
+    "vldrb.8 q0, [%[row0]]\n\t"                                                                    \
+    "vldrb.8 q1, [%[row1]]\n\t"                                                                    \
+    "vmov q2, q1\n\t"                                                                              \
+    "vsri.16 q2, q0, #8\n\t"                                                                       \
+    "vsli.16 q0, q1, #8\n\t"                                                                       \
+    "vstrh.16 q2, [%[to], %q[odd]]\n\t"                                                            \
+    "vstrh.16 q0, [%[to], %q[even]]\n\t"
+
+#define LOAD(VECTOR)                                                                               \
+    __asm volatile("vctp.16 %[lanes]\n\t"                                                          \
+                   "dls lr, %[pixels]\n"                                                           \
+                   "1:\n\t"                                                                        \
+                   VECTOR                                                                          \
+                   "adds %[to], #4\n\t"                                                            \
+                   "add %[row0], %[step0]\n\t"                                                     \
+                   "add %[row1], %[step1]\n\t"                                                     \
+                   "le lr, 1b"                                                                     \
+                   : [row0] "+l"(row0), [row1] "+l"(row1), [to] "+l"(to)                           \
+                   : [pixels] "r"(pixels), [lanes] "r"(lanes), [step0] "r"(step0),                 \
+                     [step1] "r"(step1), [even] "w"(even), [odd] "w"(odd)                          \
+                   : "q0", "q1", "q2", "lr", "cc", "memory")
+
+/* Input rows y and y + 1, all channels, to rows 0 and 1 of the planes' columns. */
 static void load_rows(const struct window *v, int32_t columns, int32_t y, const int8_t *input,
                       int8_t *planes)
 {
     const int32_t channels = v->input_channels;
+    const int32_t plane = columns * ROWS;
     const int32_t visible = columns - v->pad_left;
     const int32_t pixels = visible < v->input_width ? visible : v->input_width;
-    int8_t outside[8];
-    struct row rows[2];
+    const int32_t vector = channels % 16 == 0 ? 16 : 8;
+    const int32_t lane = vector / 8 * plane;
+    const uint16x8_t even = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)lane);
+    const uint16x8_t odd = vaddq_n_u16(even, (uint16_t)plane);
+    const int inside0 = y >= 0 && y < v->input_height;
+    const int inside1 = y + 1 >= 0 && y + 1 < v->input_height;
+    /* Outside of the input, the same vector is read again and again. */
+    const int32_t step0 = inside0 ? channels : 0;
+    const int32_t step1 = inside1 ? channels : 0;
+    int8_t outside[16];
 
     fill_mve(outside, v->input_zero_point, sizeof outside);
-    for (int32_t i = 0; i < 2; ++i) {
-        const int inside = y + i >= 0 && y + i < v->input_height;
-        rows[i].pixels = inside ? input + (y + i) * v->input_width * channels : outside;
-        rows[i].step = inside ? channels : 0;
-    }
+    for (int32_t c = 0; c < channels; c += vector) {
+        const int32_t lanes = channels - c;
+        const int8_t *row0 = inside0 ? input + y * v->input_width * channels + c : outside;
+        const int8_t *row1 = inside1 ? input + (y + 1) * v->input_width * channels + c : outside;
+        int8_t *to = planes + c * plane + v->pad_left * ROWS;
 
-    const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)(columns * ROWS));
-    for (int32_t c = 0; c < channels; c += 8) {
-        const int8_t *row0 = rows[0].pixels;
-        const int8_t *row1 = rows[1].pixels;
-        int8_t *to = planes + v->pad_left * ROWS;
-
-        __asm volatile("vctp.16 %[channels]\n\t"
-                       "dls lr, %[pixels]\n"
-                       "1:\n\t"
-                       "vpstttt\n\t"
-                       "vldrbt.u16 q0, [%[row0]]\n\t"
-                       "vldrbt.u16 q1, [%[row1]]\n\t"
-                       "vslit.16 q0, q1, #8\n\t"
-                       "vstrht.16 q0, [%[to], %q[offsets]]\n\t"
-                       "adds %[to], #4\n\t"
-                       "add %[row0], %[step0]\n\t"
-                       "add %[row1], %[step1]\n\t"
-                       "le lr, 1b"
-                       : [row0] "+l"(row0), [row1] "+l"(row1), [to] "+l"(to)
-                       : [pixels] "r"(pixels), [channels] "r"(channels - c),
-                         [step0] "r"(rows[0].step), [step1] "r"(rows[1].step), [offsets] "w"(offsets)
-                       : "q0", "q1", "lr", "cc", "memory");
-        rows[0].pixels += rows[0].step > 0 ? 8 : 0;
-        rows[1].pixels += rows[1].step > 0 ? 8 : 0;
-        planes += 8 * columns * ROWS;
+        if (vector == 16) {
+            LOAD(LOAD_16);
+        } else {
+            LOAD(LOAD_8);
+        }
     }
 }
 

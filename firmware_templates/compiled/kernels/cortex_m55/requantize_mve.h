@@ -18,6 +18,9 @@
 
 #include "../portable/requantize.h"
 
+/* Words that the scales of four output channels take: biases, multipliers, and shifts as int8. */
+#define SCALES_WORDS 9
+
 /* Whether negative values end as the output's minimum, however they are rounded. */
 static inline int cuts_negatives(const struct int8_output *out)
 {

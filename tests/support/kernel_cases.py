@@ -1,0 +1,259 @@
+"""Random layers for the kernels of one target, each forced to compute what it says it can.
+
+Where `operator_cases` goes for what the reference allows at all, these stay within what fast
+kernels take: narrow weights, biases of networks, factors below a half. Shapes hit every tail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from edgemcu.compiler import CompiledModel, compile_model, kernels
+from edgemcu.compiler import operations as o
+from edgemcu.graph.ir import Padding
+from edgemcu.graph.shapes import output_size
+from edgemcu.tflite import parse_model
+from tests.support.operator_cases import Case
+from tests.support.tflite_builder import ModelBuilder
+
+ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+
+
+class _Layer:
+    def __init__(self, seed: int, kind: str) -> None:
+        self.rng = np.random.default_rng([seed, *kind.encode()])
+        self.kind = kind
+        self.seed = seed
+        self.builder = ModelBuilder()
+        self.elements: list[int] = []
+
+    def integer(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+    def pick(self, *values: int) -> int:
+        return values[self.integer(0, len(values) - 1)]
+
+    def zero_point(self) -> int:
+        return self.pick(-128, -128, 127, 0, -1, self.integer(-128, 127))
+
+    def input(self, shape: tuple[int, ...], scale: float, zero_point: int) -> int:
+        self.elements.append(int(np.prod(shape)))
+        return self.builder.input(shape, scale, zero_point)
+
+    def weights(self, shape: tuple[int, ...], axis: int, scale: float, depth: int) -> list[int]:
+        """Weights and biases; sums spread over a few times the output's range (or far more)."""
+        channels = shape[axis]
+        magnitude = self.pick(127, 127, 40, 1)
+        values = self.rng.integers(-magnitude, magnitude + 1, shape).astype(np.int8)
+        if self.integer(0, 3) == 0:
+            # Whole channels of zeros, and of the largest weights.
+            lines = np.moveaxis(values, axis, 0)
+            lines[self.rng.random(channels) < 0.3] = 0
+            lines[self.rng.random(channels) < 0.2] = self.pick(-127, 127)
+        typical = scale * 74 * magnitude * float(np.sqrt(depth))
+        spread = np.exp(self.rng.uniform(np.log(0.3), np.log(20), channels))
+        factors = np.float32(spread * 60 / typical) if self.integer(0, 3) else np.float32(0.01)
+        # A factor of a half is not for these kernels.
+        scales = np.minimum(np.float32(factors), np.float32(0.49 / scale)) * np.ones(channels)
+        scales = scales.astype(np.float32)
+        reach = self.pick(1, 100, 30_000)
+        bias = self.rng.integers(-reach, reach + 1, channels).astype(np.int32)
+        return [
+            self.builder.constant(values, scales, axis=axis),
+            self.builder.constant(bias, np.float32(scales * np.float32(scale))),
+        ]
+
+    def window(
+        self, size: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]
+    ) -> tuple[str, tuple[int, int]]:
+        padding = ("SAME", "VALID")[self.integer(0, 1)]
+        if window[0] > size[0] or window[1] > size[1]:
+            padding = "SAME"
+        rows, columns = (
+            output_size(n, w, s, 1, Padding(padding))
+            for n, w, s in zip(size, window, stride, strict=True)
+        )
+        return padding, (rows, columns)
+
+    def finish(
+        self,
+        operator: str,
+        inputs: list[int],
+        shape: tuple[int, ...],
+        quantization: tuple[float, int] | None = None,
+        **options: Any,
+    ) -> Case:
+        """Output scales of about 1: weights' scales decide how large the outputs get."""
+        if operator != "MEAN":
+            options["activation"] = ACTIVATIONS[self.integer(0, 3)]
+        scale, zero_point = quantization or (float(self.pick(1, 1, 2)), self.zero_point())
+        tensor = self.builder.op(operator, inputs, shape, scale, zero_point, **options)
+        self.builder.output(tensor)
+        count = sum(self.elements)
+        extremes = self.rng.choice([-128, 127], count).astype(np.int8).view(np.uint8)
+        rows = self.rng.integers(0, 256, (2, count)).astype(np.uint8)
+        return Case(self.kind, self.seed, self.builder.finish(), np.stack([extremes, *rows]))
+
+
+def _convolution(
+    c: _Layer,
+    size: tuple[int, int],
+    channels: int,
+    outputs: int,
+    window: tuple[int, int],
+    stride: tuple[int, int],
+) -> Case:
+    x = c.input((1, *size, channels), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, window, stride)
+    depth = window[0] * window[1] * channels
+    operands = c.weights((outputs, *window, channels), 0, 0.05, depth)
+    shape = (1, rows, columns, outputs)
+    return c.finish("CONV_2D", [x, *operands], shape, padding=padding, stride=stride)
+
+
+def conv_1x1(c: _Layer) -> Case:
+    size = (c.integer(1, 5), c.integer(1, 5))
+    channels = c.pick(c.integer(1, 9), c.integer(10, 40), 4 * c.integer(1, 20))
+    return _convolution(c, size, channels, c.pick(c.integer(1, 9), 16, 17), (1, 1), (1, 1))
+
+
+def conv_2d(c: _Layer) -> Case:
+    size = (c.integer(1, 9), c.integer(1, 9))
+    window = (c.integer(1, 5), c.integer(1, 5))
+    stride = (c.integer(1, 3), c.integer(1, 3))
+    channels = c.pick(c.integer(1, 9), 3, 4, 8)
+    return _convolution(c, size, channels, c.integer(1, 9), window, stride)
+
+
+def conv_3x3(c: _Layer) -> Case:
+    size = (c.integer(1, 9), c.integer(1, 9))
+    return _convolution(c, size, c.pick(16, 32), c.pick(2, 4, 6, 10), (3, 3), (1, 1))
+
+
+def depthwise_3x3(c: _Layer) -> Case:
+    size, channels = (
+        (c.integer(1, 14), c.integer(1, 14)),
+        c.pick(c.integer(1, 9), c.integer(10, 33)),
+    )
+    x = c.input((1, *size, channels), 0.05, c.zero_point())
+    step = c.integer(1, 2)
+    padding, (rows, columns) = c.window(size, (3, 3), (step, step))
+    operands = c.weights((1, 3, 3, channels), 3, 0.05, 9)
+    shape = (1, rows, columns, channels)
+    return c.finish(
+        "DEPTHWISE_CONV_2D",
+        [x, *operands],
+        shape,
+        padding=padding,
+        stride=step,
+        depth_multiplier=1,
+    )
+
+
+def fully_connected(c: _Layer) -> Case:
+    rows, inputs, outputs = c.integer(1, 5), c.integer(1, 70), c.integer(1, 9)
+    x = c.input((rows, inputs), 0.05, c.zero_point())
+    operands = c.weights((outputs, inputs), 0, 0.05, inputs)
+    return c.finish("FULLY_CONNECTED", [x, *operands], (rows, outputs))
+
+
+def _sum(c: _Layer, operator: str) -> Case:
+    shape = (1, c.integer(5, 8), c.integer(9, 12), c.integer(12, 15))
+    scales = [1.0, float(np.float32(np.exp(c.rng.uniform(-6, 0))))]
+    if operator == "ADD" and c.integer(0, 1):
+        scales.reverse()
+    x = [c.input(shape, scale, c.zero_point()) for scale in scales]
+    return c.finish(operator, x, shape)
+
+
+def average_pool(c: _Layer) -> Case:
+    size, channels = (c.integer(1, 12), c.integer(1, 12)), c.integer(1, 9)
+    window, stride = (c.integer(1, 12), c.integer(1, 12)), (c.integer(1, 3), c.integer(1, 3))
+    zero_point = c.zero_point()
+    x = c.input((1, *size, channels), 0.05, zero_point)
+    padding, (rows, columns) = c.window(size, window, stride)
+    shape = (1, rows, columns, channels)
+    options = {"padding": padding, "window": window, "stride": stride}
+    return c.finish("AVERAGE_POOL_2D", [x], shape, (0.05, zero_point), **options)
+
+
+def mean(c: _Layer) -> Case:
+    shape = (1, c.integer(1, 12), c.integer(1, 12), c.integer(1, 9))
+    x = c.input(shape, 1.0, c.zero_point())
+    axes = c.builder.constant(np.array([1, 2], np.int32))
+    return c.finish("MEAN", [x, axes], (1, shape[3]))
+
+
+CASES: dict[str, Callable[[_Layer], Case]] = {
+    "conv_1x1": conv_1x1,
+    "conv_2d": conv_2d,
+    "conv_3x3": conv_3x3,
+    "depthwise_3x3": depthwise_3x3,
+    "fully_connected": fully_connected,
+    "add": lambda c: _sum(c, "ADD"),
+    "sub": lambda c: _sum(c, "SUB"),
+    "average_pool": average_pool,
+    "mean": mean,
+}
+
+
+def make_case(kind: str, seed: int) -> Case:
+    return CASES[kind](_Layer(seed, kind))
+
+
+# Kernels of the target "cortex-m4", each with the cases that it computes and its operation.
+DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
+    ("conv_1x1", "conv_1x1_dsp_int8", o.Convolution),
+    ("conv_1x1", "conv_2d_dsp_int8", o.Convolution),
+    ("conv_2d", "conv_2d_dsp_int8", o.Convolution),
+    ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
+    ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
+    ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
+    ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
+    ("add", "add_dsp_int8", o.Sum),
+    ("sub", "add_dsp_int8", o.Sum),
+    ("average_pool", "average_pool_2d_dsp_int8", o.Pool),
+    ("mean", "mean_dsp_int8", o.Mean),
+)
+
+
+def compile_forced(
+    case: Case, target: str, name: str, operation: type[o.Operation]
+) -> CompiledModel:
+    """The case by the kernel `name` of `target`, whatever it costs; where it cannot, by another."""
+    real = kernels.targets()
+    forced = tuple(
+        replace(kernel, cost=lambda _: -1.0)
+        if (kernel.name, kernel.operation) == (name, operation)
+        else kernel
+        for kernel in real[target]
+    )
+    with mock.patch.object(kernels, "targets", lambda: {**real, target: forced}):
+        return compile_model(
+            parse_model(case.model, case.kind), target=target, model_digest="0" * 64
+        )
+
+
+@dataclass(frozen=True)
+class ForcedCase:
+    """A case, and the model in which one kernel computes it."""
+
+    case: Case
+    compiled: CompiledModel
+
+
+def dsp_cases(seeds: Sequence[int], target: str = "cortex-m4") -> list[ForcedCase]:
+    """Cases of every kernel in `DSP_KERNELS`; almost all must be what the kernel can compute."""
+    result = []
+    for kind, name, operation in DSP_KERNELS:
+        cases = [make_case(kind, seed) for seed in seeds]
+        compiled = [compile_forced(case, target, name, operation) for case in cases]
+        forced = [model.layers[-1].kernel == name for model in compiled]
+        assert np.mean(forced) > 0.7, (kind, name, np.mean(forced))
+        result += [ForcedCase(*pair) for pair in zip(cases, compiled, strict=True)]
+    return result

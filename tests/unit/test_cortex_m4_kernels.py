@@ -1,0 +1,137 @@
+"""Kernels for the DSP extension, in C on the host: layouts, tails and bounds, under sanitizers.
+
+`tests/emulator/test_compiled_on_cortex_m.py` runs the same cases on the cores themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from edgemcu.compiler import fixed_point as fp
+from edgemcu.compiler import operations as o
+from edgemcu.compiler.kernels.cortex_m4 import rounding as cortex_m4
+from edgemcu.reference_model import with_micro_rounding
+from tests.support.compiled import ModelProcess, host_kernels
+from tests.support.kernel_cases import dsp_cases
+from tests.support.oracle import run_oracle
+
+TARGET = "cortex-m4"
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+# A failure names its case; shrinking would build thousands of programs to say little more.
+BATCH = settings(
+    max_examples=1,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def check(seeds: Sequence[int], folder: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+    cases = dsp_cases(seeds, TARGET)
+    expected = run_oracle(
+        [with_micro_rounding(forced.case.model) for forced in cases],
+        [forced.case.inputs for forced in cases],
+        folder / "oracle",
+    )
+    wrong = []
+    compiled = [forced.compiled for forced in cases]
+    with ModelProcess(compiled, folder / "models", host_kernels(TARGET)) as process:
+        for index, (forced, want) in enumerate(zip(cases, expected, strict=True)):
+            got = process.run(index, forced.case.inputs)
+            if want is None or not np.array_equal(got, want):
+                wrong.append(
+                    (forced.case.kind, forced.case.seed, compiled[index].layers[-1].kernel)
+                )
+    assert not wrong
+
+
+@BATCH
+@given(seeds=st.lists(SEEDS, min_size=6, max_size=6, unique=True))
+def test_sample_of_every_kernel(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
+    check(seeds, tmp_path_factory.mktemp("sample"))
+
+
+@pytest.mark.slow
+@BATCH
+@given(seeds=st.lists(SEEDS, min_size=150, max_size=150, unique=True))
+def test_many_of_every_kernel(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
+    check(seeds, tmp_path_factory.mktemp("many"))
+
+
+def reference(value: int, factor: fp.Multiplier, output: o.OutputRange) -> int:
+    scaled = fp.multiply_by_quantized_multiplier(value, factor) + output.zero_point
+    return min(max(scaled, output.min), output.max)
+
+
+@pytest.mark.parametrize("scale_bits", [2, 8])
+@pytest.mark.parametrize("relu", [False, True])
+def test_rounding_in_one_multiplication(scale_bits: int, relu: bool) -> None:
+    """Every sum near a tie of either rounding, and at the ends, for many factors and shifts."""
+    rng = np.random.default_rng(scale_bits)
+    output = o.OutputRange(-128) if relu else o.OutputRange(int(rng.integers(-128, 128)))
+    assert cortex_m4.is_relu(output) is relu
+    multipliers = [1 << 30, (1 << 31) - 1, (1 << 30) + 1, 3 << 29]
+    multipliers += rng.integers(1 << 30, 1 << 31, 12).tolist()
+    for right in range(1, 23 - scale_bits):
+        scales = o.ChannelScales(
+            bias=np.zeros(len(multipliers), np.int32),
+            multiplier=np.array(multipliers, np.int32),
+            shift=np.full(len(multipliers), -right, np.int8),
+        )
+        limit = (1 << (31 - scale_bits)) - 1
+        factors = cortex_m4.rounding(
+            scales, output, np.full(len(multipliers), limit, np.int64), scale_bits
+        )
+        assert factors is not None
+        for channel, multiplier in enumerate(multipliers):
+            # Sums whose result is close to k + 1/2, small ones, and the extremes.
+            steps = np.arange(-130, 131) + 0.5
+            ties = np.rint(steps * 2.0 ** (31 + right) / multiplier).astype(np.int64)
+            sums = np.concatenate([ties - 1, ties, ties + 1, np.arange(-9, 10), [-limit, limit]])
+            for total in sums[np.abs(sums) <= limit].tolist():
+                m, offset, shift = (int(f[channel]) for f in factors)
+                down = (1 << (scale_bits - 1)) if total < 0 and not relu else 0
+                value = (((total << scale_bits) * m >> 32) + offset - down) >> shift
+                got = min(max(value, output.min), output.max)
+                assert got == reference(total, (multiplier, -right), output), (total, m, right)
+
+
+def test_rounding_of_factors_too_small_to_matter() -> None:
+    output = o.OutputRange(5)
+    scales = o.ChannelScales(
+        bias=np.zeros(3, np.int32),
+        multiplier=np.array([0, 1 << 30, (1 << 31) - 1], np.int32),
+        shift=np.array([0, -31, -12], np.int8),
+    )
+    factors = cortex_m4.rounding(scales, output, np.array([1 << 22, 1 << 22, 1 << 10]), 8)
+    assert factors is not None
+    for m, offset, shift in zip(*(f.tolist() for f in factors), strict=True):
+        for total in (-(1 << 10), -1, 0, 1, 1 << 10):
+            assert (((total << 8) * m >> 32) + offset - (128 if total < 0 else 0)) >> shift == 5
+
+
+def test_rounding_refuses_what_would_not_be_exact() -> None:
+    output = o.OutputRange(0)
+
+    def factors(shift: int, largest: int) -> object:
+        scales = o.ChannelScales(
+            np.zeros(1, np.int32), np.array([1 << 30], np.int32), np.array([shift], np.int8)
+        )
+        return cortex_m4.rounding(scales, output, np.array([largest]), 8)
+
+    assert factors(-7, (1 << 23) - 1) is not None
+    assert factors(-7, 1 << 23) is None
+    assert factors(0, 1000) is None
+    assert factors(-15, 1 << 20) is None
+    assert factors(-14, 1 << 20) is not None
