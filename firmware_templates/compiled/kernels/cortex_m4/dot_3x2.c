@@ -155,7 +155,8 @@ static int8_t scaled(uint32_t sum, const int32_t *scale, int relu, int32_t min, 
     return (int8_t)(value < min ? min : value > max ? max : value);
 }
 
-static void run_portable(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output, int relu)
+static void run_portable(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output,
+                         int relu)
 {
     const int32_t min = relu ? -128 : (int8_t)(run->min & 0xff);
     const int32_t max = relu ? 127 : (int8_t)(run->max & 0xff);

@@ -118,7 +118,7 @@ ASSEMBLY static void multiply(const uint32_t *x IN_REGISTER, const int32_t *w IN
     "str    " v3 ", [r2, r5, lsl #1] \n"                                                           \
     "add    r4, r4, r5, lsl #2     \n"
 
-/* r0 x, r1 bytes of a pixel, r2 for anything, r3 bytes of a line, r4 to, r5 bytes to the next place,
+/* r0 x, r1 bytes of a pixel, r2 anything, r3 bytes of a line, r4 to, r5 bytes to the next place,
  * r6 .. r9 and r10 .. lr rows. */
 #define PAIR(odd)                                                                                  \
     ROW("r6", "r7", "r8", "r9", odd)                                                               \
@@ -338,7 +338,8 @@ static int8_t scaled(uint32_t sum, const int32_t *scale, int relu)
     return (int8_t)saturate_int8(smmla(a, scale[1], offset) >> scale[3]);
 }
 
-static void back_portable(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block, int relu)
+static void back_portable(const int32_t *sums, const int32_t *scale,
+                          struct winograd_3x3_block *block, int relu)
 {
     const uint32_t bias = (uint32_t)scale[0];
 
@@ -363,12 +364,14 @@ static void back_portable(const int32_t *sums, const int32_t *scale, struct wino
     }
 }
 
-void winograd_3x3_back_relu(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block)
+void winograd_3x3_back_relu(const int32_t *sums, const int32_t *scale,
+                            struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 1);
 }
 
-void winograd_3x3_back_any(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block)
+void winograd_3x3_back_any(const int32_t *sums, const int32_t *scale,
+                           struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 0);
 }
