@@ -242,6 +242,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
+    ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
     ("average_pool", "average_pool_2d_dsp_int8", o.Pool),
