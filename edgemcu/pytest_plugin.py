@@ -6,6 +6,7 @@ used. docs/pytest.md is its manual.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 EMULATOR = "emulator"
 LAST_LINES = 20
+KEPT_LINES = 200
 
 
 class Firmware:
@@ -79,7 +81,7 @@ class Device:
     def __init__(self, firmware: Firmware) -> None:
         self.firmware = firmware
         self._session: DeviceSession | None = None
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
 
     @property
     def target(self) -> str:
@@ -106,7 +108,7 @@ class Device:
     @property
     def log(self) -> list[str]:
         """The device's last lines for people, of this session or of the one that failed."""
-        return self._lines[-200:]
+        return list(self._lines)
 
     def classify(self, photo: Path | str | NDArray[np.uint8], *, top: int = 3) -> ClassifiedPhoto:
         """Have the device classify a photo: `label`, `score`, `ranking`, `instructions`.

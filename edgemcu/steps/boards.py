@@ -53,6 +53,17 @@ class BoardList:
 
 
 @dataclass(frozen=True)
+class BoardFile:
+    """A board's data file, to begin another one with."""
+
+    path: Path
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": str(self.path), "text": self.text}
+
+
+@dataclass(frozen=True)
 class CheckedBoard:
     """What came of checking one file.
 
@@ -102,6 +113,17 @@ def describe_boards(name: str | None = None, project_directory: Path | None = No
     if name is not None:
         return BoardList((_with_room(load_board(name, project_directory)),), detailed=True)
     return BoardList(tuple(_with_room(board) for board in list_boards(project_directory)))
+
+
+def board_file(name: str, project_directory: Path | None = None) -> BoardFile:
+    """The data file of the board called `name`.
+
+    Raises:
+        BoardError: there is no such board, or its data file breaks the schema.
+    """
+    load_board(name, project_directory)
+    path = board_files(project_directory)[name]
+    return BoardFile(path, path.read_text(encoding="utf-8"))
 
 
 def _with_room(board: Board) -> BoardRoom:

@@ -54,7 +54,6 @@ BASELINE_FILE = "edgemcu-baseline.json"
 GOLDEN_FOLDER = "golden"
 
 EXIT_FAILED = 1
-EXIT_NOT_VERIFIED = 3
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,7 @@ class VerifyResult:
             **self.verification.to_json(),
             "comparison": self.comparison.to_json() if self.comparison else None,
             "report_html": str(self.page),
+            "saved_baseline": str(self.saved) if self.saved else None,
         }
 
 

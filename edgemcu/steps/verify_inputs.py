@@ -56,22 +56,15 @@ def choose_stimulus(
                 "or use --inputs random:N",
             )
         return tensor_stimulus(subject.graph, DEFAULT_INPUTS)
-    if subject.metadata is None:
-        raise InputsError(
-            "the model does not say how a photo becomes its input",
-            where=str(subject.request.model),
-            hint="use --inputs random:N; a model that edgemcu made would say it",
-        )
+    metadata = subject.photo_metadata
     if photos is not None:
-        test = load_labelled(photos, subject.metadata.preprocessing, subject.metadata.classes)
+        test = load_labelled(photos, metadata.preprocessing, metadata.classes)
     else:
         assert project is not None
-        dataset = load_dataset(
-            dataset_spec(project), subject.metadata.preprocessing, console=console
-        )
+        dataset = load_dataset(dataset_spec(project), metadata.preprocessing, console=console)
         # An accuracy over photos that the network may have been trained on would be no accuracy.
         trained_on = _trained_on(subject)
-        if dataset.classes != subject.metadata.classes or trained_on not in (None, dataset.digest):
+        if dataset.classes != metadata.classes or trained_on not in (None, dataset.digest):
             raise ProjectError(
                 "the project's photos are not those that the model was trained on, so its test "
                 "photos may not be new to it",
@@ -79,7 +72,7 @@ def choose_stimulus(
                 hint="run `edgemcu train` and `edgemcu quantize`, or name a folder with --photos",
             )
         test = dataset.test
-    return photo_stimulus(subject.graph, subject.metadata, test, images or settings.images)
+    return photo_stimulus(subject.graph, metadata, test, images or settings.images)
 
 
 def _trained_on(subject: Subject) -> str | None:

@@ -30,6 +30,7 @@ from edgemcu.report.verification import Distribution
 from edgemcu.steps import subject as subject_step
 from edgemcu.steps import verify as verify_step
 from edgemcu.steps.build import build_firmware
+from edgemcu.steps.classify import photo_pixels
 from edgemcu.steps.dataset import dataset_spec
 from edgemcu.steps.request import FirmwareRequest, firmware_request
 from edgemcu.steps.stimulus import Stimulus
@@ -462,3 +463,6 @@ def test_classify_needs_a_model_that_knows_photos(tmp_path: Path) -> None:
     )
     assert done.exit_code == 1
     assert "does not say how a photo becomes its input" in done.stderr
+    subject = prepare(firmware_request(tmp_path, model=model, board="host"), on="socket://[::1]:1")
+    with pytest.raises(InputsError, match="does not say how a photo"):
+        photo_pixels(subject, np.zeros((8, 8, 3), np.uint8))

@@ -20,6 +20,7 @@ from edgemcu.graph.shapes import output_size
 from edgemcu.tflite import parse_model
 from tests.support.operator_cases import Case
 from tests.support.tflite_builder import ModelBuilder
+from tests.support.tight import tight_models
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
@@ -215,6 +216,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
+    ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
     ("average_pool", "average_pool_2d_dsp_int8", o.Pool),
@@ -224,8 +226,12 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
 
 def compile_forced(
     case: Case, target: str, name: str, operation: type[o.Operation]
-) -> CompiledModel:
-    """The case by the kernel `name` of `target`, whatever it costs; where it cannot, by another."""
+) -> list[CompiledModel]:
+    """The case by the kernel `name` of `target`, whatever it costs; where it cannot, by another.
+
+    First as the planner lays out its memory, then with the output over each input as far as the
+    kernel allows.
+    """
     real = kernels.targets()
     forced = tuple(
         replace(kernel, cost=lambda _: -1.0)
@@ -233,15 +239,15 @@ def compile_forced(
         else kernel
         for kernel in real[target]
     )
+    graph = parse_model(case.model, case.kind)
     with mock.patch.object(kernels, "targets", lambda: {**real, target: forced}):
-        return compile_model(
-            parse_model(case.model, case.kind), target=target, model_digest="0" * 64
-        )
+        usual = compile_model(graph, target=target, model_digest="0" * 64)
+        return [usual, *tight_models(graph, target=target, alignment=4)]
 
 
 @dataclass(frozen=True)
 class ForcedCase:
-    """A case, and the model in which one kernel computes it."""
+    """A case, and a model in which one kernel computes it."""
 
     case: Case
     compiled: CompiledModel
@@ -251,9 +257,11 @@ def dsp_cases(seeds: Sequence[int], target: str = "cortex-m4") -> list[ForcedCas
     """Cases of every kernel in `DSP_KERNELS`; almost all must be what the kernel can compute."""
     result = []
     for kind, name, operation in DSP_KERNELS:
-        cases = [make_case(kind, seed) for seed in seeds]
-        compiled = [compile_forced(case, target, name, operation) for case in cases]
-        forced = [model.layers[-1].kernel == name for model in compiled]
-        assert np.mean(forced) > 0.7, (kind, name, np.mean(forced))
-        result += [ForcedCase(*pair) for pair in zip(cases, compiled, strict=True)]
+        computed = []
+        for seed in seeds:
+            case = make_case(kind, seed)
+            compiled = compile_forced(case, target, name, operation)
+            result += [ForcedCase(case, model) for model in compiled]
+            computed.append(compiled[0].layers[-1].kernel == name)
+        assert np.mean(computed) > 0.7, (kind, name, computed)
     return result

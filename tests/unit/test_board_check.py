@@ -111,3 +111,10 @@ def test_a_project_s_own_board_is_checked_by_name(tmp_path: Path) -> None:
     result = check_boards(["mine"], project_directory=tmp_path)
     assert result.boards[0].problem is None
     assert load_board("mine", tmp_path).name == "mine"
+
+
+def test_a_board_s_file_is_printed_to_begin_another_with() -> None:
+    run = CliRunner().invoke
+    printed = run(main, ["boards", "stm32f405", "--toml"])
+    assert printed.output == (shipped("boards") / "stm32f405.toml").read_text()
+    assert run(main, ["boards", "--toml"]).exit_code == 2

@@ -275,7 +275,8 @@ def request_and_image(tmp_path_factory: pytest.TempPathFactory) -> tuple[Firmwar
     request = firmware_request(folder, model=model, board="esp32s3", out=folder / "out")
     project = generate_firmware(request)
     image = folder / "artefact"
-    write_build(image, identity_text("esp32s3", project.model_digest, project.image))
+    identity = identity_text("esp32s3", project.model_digest, project.image)
+    write_build(image, identity, table=(project.path / "partitions.csv").read_text())
     return request, image
 
 

@@ -364,6 +364,8 @@ def test_the_live_table_and_its_end(
         terminal.wait_for("share of the last 100")
         terminal.wait_for("p50/p95/max")
         assert "\x1b[?25l" in terminal.text, "the cursor is hidden while it draws"
+        # Twice, as impatient people and `timeout` do.
+        terminal.process.send_signal(ending)
         terminal.process.send_signal(ending)
         assert terminal.end() == 0
     assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")

@@ -34,7 +34,8 @@ def _shifts_right(scales: o.ChannelScales) -> bool:
 
 
 def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32]:
-    """(channels, values) and their scales, in words, as `struct conv_pixels_mve` describes them."""
+    """(channels, values) and their scales as (groups of four channels, words): see
+    `struct fully_connected_int8_mve_params`."""
     filled = lay.fill(np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES))), GROUP)
     groups = filled.reshape(-1, GROUP, filled.shape[1] // LANES, LANES).transpose(0, 2, 1, 3)
     words = [groups.reshape(groups.shape[0], -1).copy().view("<i4")]
@@ -100,6 +101,7 @@ def _conv_2d(operation: o.Convolution) -> Binding:
     outputs = operation.output_channels
     # A window's columns are contiguous in the scratch memory, its rows are not.
     rows = operation.weights.transpose(0, 2, 1, 3).reshape(outputs, -1)
+    overlap = ov.raster_overlap(window, outputs, block_pixels=pixels, buffered=not direct)
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
@@ -109,14 +111,13 @@ def _conv_2d(operation: o.Convolution) -> Binding:
                 "stride": window.stride[1] * window.size[0] * channels,
                 "channels": outputs,
                 "out": lay.output_fields(operation.output),
-                "weights": Array(_packed(rows, operation.scales)),
+                "weights": Array(_packed(rows, operation.scales)[::-1]),
             },
         },
         params_type="struct conv_2d_int8_mve_params",
         scratch_bytes=columns * window.size[0] * channels,
-        overlap={
-            0: ov.raster_overlap(window, outputs, block_pixels=pixels, buffered=not direct),
-        },
+        # Groups of channels are written as a whole.
+        overlap={0: overlap + -outputs % GROUP},
     )
 
 

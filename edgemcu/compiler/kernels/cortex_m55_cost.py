@@ -29,8 +29,6 @@ def conv_2d(operation: o.Convolution) -> float:
     sums = 12 if steps == 1 else 14 * steps + 4 + 2 * ((steps - 2) // 2)
     group = sums + 25 + (0 if cuts_negatives(operation.output) else 6)
     pair = 12 + _up(operation.output_channels, 4) * group
-    if operation.output_channels % 4:
-        pair += 110
     rows, columns = window.output_size
     if window.size == (1, 1) and not window.pads:
         pairs = _up(rows * columns, 2) if window.stride == (1, 1) else rows * _up(columns, 2)

@@ -277,11 +277,6 @@ TaskHandle_t xTaskCreateStaticPinnedToCore(TaskFunction_t pxTaskCode, const char
     return (TaskHandle_t)pxTaskBuffer;
 }
 
-uint32_t esp_rom_get_cpu_ticks_per_us(void)
-{
-    return 240;
-}
-
 void vTaskDelay(const TickType_t xTicksToDelay)
 {
     (void)xTicksToDelay;

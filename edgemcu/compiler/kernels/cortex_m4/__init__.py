@@ -7,11 +7,20 @@ Costs are cycles of a Cortex-M4 with memory that answers at once, fitted to what
 from __future__ import annotations
 
 from edgemcu.compiler.kernels import AnyKernel
-from edgemcu.compiler.kernels.cortex_m4 import depthwise, dot, elementwise, winograd
+from edgemcu.compiler.kernels.cortex_m4 import (
+    depthwise,
+    dot,
+    elementwise,
+    fully_connected,
+    winograd,
+)
 
-KERNELS: tuple[AnyKernel, ...] = (
+# Without those that take more flash for less time.
+SMALL_KERNELS: tuple[AnyKernel, ...] = (
     *dot.KERNELS,
-    *winograd.KERNELS,
     *depthwise.KERNELS,
     *elementwise.KERNELS,
+    *fully_connected.KERNELS,
 )
+
+KERNELS: tuple[AnyKernel, ...] = (*SMALL_KERNELS, *winograd.KERNELS)

@@ -20,7 +20,7 @@ from edgemcu.compiler.kernels.cortex_m4.rounding import (
 # Twice the transform of 3x3 weights for a tile of 2x2 outputs; see winograd_3x3_dsp_int8.h.
 WINOGRAD_WEIGHTS = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
 # Transformed weights take 3.6 times the flash: layers of more than this are computed directly.
-MAX_WINOGRAD_BYTES = 40 << 10
+MAX_WINOGRAD_BYTES = 128 << 10
 
 
 def winograd_stream(operation: o.Convolution) -> NDArray[np.int32] | None:

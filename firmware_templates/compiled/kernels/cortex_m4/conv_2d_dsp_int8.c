@@ -118,8 +118,8 @@ void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *inp
     const int32_t line = v->input_width * v->input_channels;
     const int32_t step = v->stride_x * v->input_channels;
     uint32_t *packed = (uint32_t *)(void *)scratch;
-    int8_t *patches = scratch + (int32_t)sizeof(uint32_t) * DOT_3X2_WORDS_PER_GROUP * p->dot.groups;
-    /* How many places there are for windows that lie inside as a whole, if they are read in place. */
+    int8_t *patches = scratch + 4 * DOT_3X2_WORDS_PER_GROUP * p->dot.groups;
+    /* Rows and columns where windows that are read in place may begin. */
     const int32_t inner_rows = p->direct ? v->input_height - (v->height - 1) * v->dilation_y : 0;
     const int32_t inner_columns = v->input_width - (v->width - 1) * v->dilation_x;
     const int32_t end_x = v->output_width * v->stride_x - v->pad_left;

@@ -15,7 +15,7 @@ struct depthwise_3x3_run {
     int32_t pitch;          /* 24: bytes from an output to its right neighbour */
     int32_t pitch_3;        /* 28: three times that */
     int32_t block_bytes;    /* 32: of a row's input that whole blocks of four outputs consume */
-    int32_t back;           /* 36: bytes of input to go back before a last block, 0: there is none */
+    int32_t back;           /* 36: bytes of input to go back before a last block, 0 without */
     int32_t output_back;    /* 40: bytes of output to go back likewise */
     int32_t next_plane;     /* 44: from the end of a row's input to the next channel's */
     int32_t next_channel;   /* 48: from the end of a row's outputs back to the next channel's */
@@ -191,9 +191,8 @@ struct depthwise_3x3_run {
     "ldr    r10, [r12, #56]        \n" CLAMP("r5") CLAMP("r6") CLAMP("r7") CLAMP("r8") LOAD_PITCH
 
 #define ROUTINE(name, text)                                                                        \
-    __attribute__((naked, noinline)) void name(struct depthwise_3x3_run *run)                             \
+    ASSEMBLY void name(struct depthwise_3x3_run *run IN_REGISTER)                                  \
     {                                                                                              \
-        (void)run;                                                                                 \
         __asm volatile(text);                                                                      \
     }
 
@@ -215,7 +214,7 @@ ROUTINE(depthwise_3x3_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16"))
     "ldr    r2, [r0], #4           \n"                                                             \
     "str    r0, [sp, #" row "]     \n"
 
-/* x0 w0 + x1 w1 and so on, from six sums that may be one and the same: the first is written last. */
+/* x0 w0 + x1 w1 and so on, onto six sums that may be one and the same: the first comes last. */
 #define LEFT_OF_SIX(s0, s1, s2, s3, s4, s5)                                                        \
     "smlatb r5, r12, r10, " s1 "   \n"                                                             \
     "smlad  r6, lr, r10, " s2 "    \n"                                                             \
@@ -305,7 +304,8 @@ ROUTINE(depthwise_3x3_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16"))
     "add    sp, sp, #36            \n"                                                             \
     "pop    {r4-r11, pc}           \n"
 
-ROUTINE(depthwise_3x3_six_relu, ROWS_OF_SIX SCALE_SIX_RELU SHIFT_AND_SATURATE_SIX STORE_SIX_AND_REPEAT)
+ROUTINE(depthwise_3x3_six_relu,
+        ROWS_OF_SIX SCALE_SIX_RELU SHIFT_AND_SATURATE_SIX STORE_SIX_AND_REPEAT)
 ROUTINE(depthwise_3x3_six_any, ROWS_OF_SIX SCALE_ONE_OF_SIX("r4") SCALE_ONE_OF_SIX("r5")
                          SCALE_ONE_OF_SIX("r6") SCALE_ONE_OF_SIX("r7") SCALE_ONE_OF_SIX("r8")
                              SCALE_ONE_OF_SIX("r9") SHIFT_AND_SATURATE_SIX
@@ -317,7 +317,8 @@ ROUTINE(depthwise_3x3_six_any, ROWS_OF_SIX SCALE_ONE_OF_SIX("r4") SCALE_ONE_OF_S
 
 #else
 
-static int8_t one_output(const struct depthwise_3x3_run *run, const int8_t *const *rows, int32_t x, int relu)
+static int8_t one_output(const struct depthwise_3x3_run *run, const int8_t *const *rows, int32_t x,
+                         int relu)
 {
     const int32_t *w = run->stream;
     uint32_t sum = (uint32_t)w[0];
@@ -375,8 +376,9 @@ static void run_six_portable(struct depthwise_3x3_run *run, int relu)
 {
     for (; run->channels > 0; --run->channels) {
         for (int32_t i = 5; i >= 0; --i) {
-            const int32_t place = i * run->pitch < run->last_output ? i * run->pitch : run->last_output;
-            run->output[place] = one_output(run, run->rows, i, relu);
+            const int32_t place = i * run->pitch;
+            const int32_t last = run->last_output;
+            run->output[place < last ? place : last] = one_output(run, run->rows, i, relu);
         }
         for (int row = 0; row < 3; ++row) {
             run->rows[row] += 16;
@@ -519,7 +521,7 @@ static void pack_plane(const struct columns *k, const int8_t *x, int32_t pitch, 
     }
 }
 
-/* A row of `count` channels; x is the first column's, or NULL if the row is outside of the image. */
+/* A row of `count` channels; x is the first column's, NULL if the row is outside of the image. */
 static void pack_row(const struct columns *k, const int8_t *x, int32_t pitch, int32_t count,
                      int8_t *plane, int32_t plane_bytes)
 {

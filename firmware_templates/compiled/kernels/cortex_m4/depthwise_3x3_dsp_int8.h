@@ -43,7 +43,9 @@ struct depthwise_3x3_dsp_int8_params {
 #define DEPTHWISE_3X3_PLANE_BYTES(outputs, stride_x) ((((outputs)-1) * (stride_x) + 4) / 2 * 4)
 
 /* input: NHWC; output: NHWC; scratch, aligned to 4: 3 rows of planes for `group` channels, and
- * 4 x group bytes if there are fewer than 4 outputs in a row. The output may lie over the input as far as what later rows read stays whole. */
+ * 4 x group bytes if there are fewer than 4 outputs in a row. The output may lie over the input as
+ * far as what later rows read stays whole; and, unless `group` is all channels, what later channels
+ * of the same row read. */
 void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const int8_t *input,
                             int8_t *output, int8_t *scratch);
 

@@ -127,24 +127,17 @@ enum { WORDS_BEFORE = 2, WORDS_BEHIND = 6 };
     "ldr    r12, [sp, #20]         \n"
 
 /* Where the zero point is -128, and nothing clamps but the range of an int8. */
-__attribute__((naked, noinline)) void dot_3x2_relu(const uint32_t *packed,
-                                                      const struct dot_3x2_run *run,
-                                                      int8_t *output)
+ASSEMBLY void dot_3x2_relu(const uint32_t *packed IN_REGISTER,
+    const struct dot_3x2_run *run IN_REGISTER, int8_t *output IN_REGISTER)
 {
-    (void)packed;
-    (void)run;
-    (void)output;
     __asm volatile(PROLOGUE SUMS LOAD_SCALE LOAD_PLACES SCALE_RELU("r3", "r5", "r7")
                        LOAD_SCALE SCALE_RELU("r4", "r6", "r8") PAIR_UP STORE_AND_REPEAT);
 }
 
 /* Any zero point and range. */
-__attribute__((naked, noinline)) void dot_3x2_any(const uint32_t *packed, const struct dot_3x2_run *run,
-                                                     int8_t *output)
+ASSEMBLY void dot_3x2_any(const uint32_t *packed IN_REGISTER,
+    const struct dot_3x2_run *run IN_REGISTER, int8_t *output IN_REGISTER)
 {
-    (void)packed;
-    (void)run;
-    (void)output;
     __asm volatile(PROLOGUE SUMS LOAD_SCALE LOAD_PLACES SCALE("r3", "r5", "r7")
                        LOAD_SCALE SCALE("r4", "r6", "r8") PAIR_UP
                    "ldr    r9, [sp, #24]          \n"
@@ -162,7 +155,8 @@ static int8_t scaled(uint32_t sum, const int32_t *scale, int relu, int32_t min, 
     return (int8_t)(value < min ? min : value > max ? max : value);
 }
 
-static void run_portable(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output, int relu)
+static void run_portable(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output,
+                         int relu)
 {
     const int32_t min = relu ? -128 : (int8_t)(run->min & 0xff);
     const int32_t max = relu ? 127 : (int8_t)(run->max & 0xff);

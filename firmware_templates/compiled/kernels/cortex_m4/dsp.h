@@ -17,6 +17,12 @@
 #define EDGEMCU_DSP 0
 #endif
 
+#if EDGEMCU_DSP
+/* A function of assembly alone, and its arguments, which are in r0 to r3. */
+#define ASSEMBLY __attribute__((naked, noinline))
+#define IN_REGISTER __attribute__((unused))
+#endif
+
 /* Four bytes at any address as one word. */
 static inline uint32_t load_word(const int8_t *p)
 {

@@ -58,13 +58,9 @@ struct winograd_3x3_block {
     "smlad  r8, r10, lr, r8        \n"
 
 /* Frame: 0 end of a place's weights, 4 their bytes, 8 end of all weights. */
-__attribute__((naked, noinline)) static void multiply(const uint32_t *x, const int32_t *w,
-                                                      int32_t *sums, int32_t words)
+ASSEMBLY static void multiply(const uint32_t *x IN_REGISTER, const int32_t *w IN_REGISTER,
+                              int32_t *sums IN_REGISTER, int32_t words IN_REGISTER)
 {
-    (void)x;
-    (void)w;
-    (void)sums;
-    (void)words;
     __asm volatile("push   {r4-r11, lr}           \n"
                    "sub    sp, sp, #12            \n"
                    "lsl    r3, r3, #3             \n"
@@ -122,7 +118,7 @@ __attribute__((naked, noinline)) static void multiply(const uint32_t *x, const i
     "str    " v3 ", [r2, r5, lsl #1] \n"                                                           \
     "add    r4, r4, r5, lsl #2     \n"
 
-/* r0 x, r1 bytes of a pixel, r2 for anything, r3 bytes of a line, r4 to, r5 bytes to the next place,
+/* r0 x, r1 bytes of a pixel, r2 anything, r3 bytes of a line, r4 to, r5 bytes to the next place,
  * r6 .. r9 and r10 .. lr rows. */
 #define PAIR(odd)                                                                                  \
     ROW("r6", "r7", "r8", "r9", odd)                                                               \
@@ -157,13 +153,9 @@ __attribute__((naked, noinline)) static void multiply(const uint32_t *x, const i
     "sub    r4, r4, r5, lsl #4     \n"
 
 /* One tile of all channels, whose pixels and lines are so many bytes apart. */
-__attribute__((naked, noinline)) static void transform_tile(const int8_t *x, int32_t channels,
-                                                            uint32_t *to, int32_t line)
+ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channels IN_REGISTER,
+                                    uint32_t *to IN_REGISTER, int32_t line IN_REGISTER)
 {
-    (void)x;
-    (void)channels;
-    (void)to;
-    (void)line;
     __asm volatile("push   {r4-r11, lr}           \n"
                    "sub    sp, sp, #4             \n"
                    "add    r5, r1, r1, lsl #1     \n"
@@ -271,12 +263,9 @@ __attribute__((naked, noinline)) static void transform_tile(const int8_t *x, int
     "pop    {r4-r11, pc}           \n"
 
 #define ROUTINE(name, text)                                                                        \
-    __attribute__((naked, noinline)) void name(const int32_t *sums, const int32_t *scale,   \
-                                                      struct winograd_3x3_block *block)                         \
+    ASSEMBLY void name(const int32_t *sums IN_REGISTER, const int32_t *scale IN_REGISTER,          \
+                       struct winograd_3x3_block *block IN_REGISTER)                               \
     {                                                                                              \
-        (void)sums;                                                                                \
-        (void)scale;                                                                               \
-        (void)block;                                                                               \
         __asm volatile(text);                                                                      \
     }
 
@@ -349,7 +338,8 @@ static int8_t scaled(uint32_t sum, const int32_t *scale, int relu)
     return (int8_t)saturate_int8(smmla(a, scale[1], offset) >> scale[3]);
 }
 
-static void back_portable(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block, int relu)
+static void back_portable(const int32_t *sums, const int32_t *scale,
+                          struct winograd_3x3_block *block, int relu)
 {
     const uint32_t bias = (uint32_t)scale[0];
 
@@ -374,12 +364,14 @@ static void back_portable(const int32_t *sums, const int32_t *scale, struct wino
     }
 }
 
-void winograd_3x3_back_relu(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block)
+void winograd_3x3_back_relu(const int32_t *sums, const int32_t *scale,
+                            struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 1);
 }
 
-void winograd_3x3_back_any(const int32_t *sums, const int32_t *scale, struct winograd_3x3_block *block)
+void winograd_3x3_back_any(const int32_t *sums, const int32_t *scale,
+                           struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 0);
 }

@@ -43,8 +43,8 @@ struct winograd_3x3_dsp_int8_params {
 };
 
 /* input: NHWC; output: NHWC; scratch, aligned to 4: 112 bytes for each input channel and 384 more.
- * Three tiles are read before their outputs are written: the output may lie over the input as far as what
- * later tiles read stays whole. */
+ * Three tiles are read before any of their outputs is written: the output may lie over the input as
+ * far as what later tiles read stays whole. */
 void winograd_3x3_dsp_int8(const struct winograd_3x3_dsp_int8_params *p, const int8_t *input,
                            int8_t *output, int8_t *scratch);
 
