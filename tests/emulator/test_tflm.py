@@ -41,7 +41,14 @@ pytestmark = [
     ),
 ]
 
-NEEDS = {"host": ("gcc", "g++"), "mps2-an386": ("arm-none-eabi-g++", QEMU)}
+CROSS = ("arm-none-eabi-g++", QEMU)
+NEEDS = {
+    "host": ("gcc", "g++"),
+    "mps2-an386": CROSS,
+    "mps2-an500": CROSS,
+    "mps3-an547": CROSS,
+    "stm32f405": CROSS,
+}
 
 
 @pytest.fixture(scope="module", params=NEEDS)
