@@ -125,9 +125,10 @@ def _conv_1x1(operation: o.Convolution) -> Binding:
 def conv_2d_cost(operation: o.Convolution) -> float:
     pixels, inputs = prod(operation.window.output_size), int(weight_rows(operation).shape[1])
     relu = is_relu(operation.output)
-    packing = 2.2 if _is_direct(operation.window) else 5.0
+    # Copying a window that is not a run of bytes costs more.
+    packing = 60.0 + (3.0 if _is_direct(operation.window) else 8.0) * inputs
     dots = _dot_cost(pixels, inputs, operation.output_channels, relu)
-    return dots + packing * pixels * inputs
+    return dots + packing * pixels
 
 
 def _is_direct(window: o.Window) -> bool:
