@@ -83,8 +83,8 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
     /* Columns of [height][channels], so that each window is one row of values. What lies left,
      * right and above of the input is filled in once. */
     const int32_t stride = v->height * channels;
-    const int32_t right = p->columns - v->pad_left;
-    const int32_t pixels = right < v->input_width ? right : v->input_width;
+    const int32_t visible = p->columns > v->pad_left ? p->columns - v->pad_left : 0;
+    const int32_t pixels = visible < v->input_width ? visible : v->input_width;
     struct pixel_scatter scatter;
 
     if (channels <= VECTOR / 2) {
