@@ -21,7 +21,7 @@ from edgemcu.compiler import CompiledModel, compile_model
 from edgemcu.compiler.kernels import cortex_m55, targets
 from edgemcu.reference_model import with_micro_rounding
 from edgemcu.shipped import shipped
-from edgemcu.steps.bench import bench
+from edgemcu.steps.bench import bench_models
 from edgemcu.tflite import parse_model
 from tests.support.bare_metal import COMPILER, CORES, Machine, require_tools
 from tests.support.compiled import WARNINGS, check_command, require_compiler
@@ -192,7 +192,7 @@ def test_costs_are_what_the_emulator_counts(tmp_path: Path) -> None:
     require_tools()
     pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
     names = ["ds-cnn", "resnet8"]
-    result = bench(names, ["mps3-an547"], kernels=[TARGET], out=tmp_path / "bench")
+    result = bench_models(names, ["mps3-an547"], kernels=[TARGET], out=tmp_path / "bench")
     wrong = []
     for name, row in zip(names, result.rows, strict=True):
         assert row.bytes_equal
