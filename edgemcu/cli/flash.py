@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgemcu.cli.firmware import firmware_options
-from edgemcu.cli.verb import examples, verb
+from edgemcu.cli.verb import examples, fail, verb
+from edgemcu.errors import EdgemcuError
 
 if TYPE_CHECKING:
     from edgemcu.device.ports import SerialPort
+
+
+THEN = "edgemcu.flash.then"
 
 
 def _show_flash(result: Any) -> None:
     from edgemcu.cli import show_device
 
     show_device.flashed(result)
+    then = click.get_current_context().meta.get(THEN)
+    if then is not None:
+        try:
+            then(on=result.port)
+        except EdgemcuError as error:
+            fail(error)
 
 
 def ask_which(ports: Sequence[SerialPort]) -> SerialPort:
@@ -67,6 +78,7 @@ def can_ask() -> bool:
     metavar="SECONDS",
     help="What one upload may take. [default: 180]",
 )
+@click.option("--monitor", is_flag=True, help="Then watch what it classifies.")
 @verb(_show_flash)
 def flash(
     project_path: Path,
@@ -78,6 +90,7 @@ def flash(
     no_verify: bool,
     attempts: int | None,
     timeout_s: float | None,
+    monitor: bool,
     console: Any,
     **options: Any,
 ) -> Any:
@@ -92,6 +105,10 @@ def flash(
 
     force = options.pop("force")
     request = firmware_request(project_path, **options)
+    if monitor:
+        from edgemcu.cli.monitor import run
+
+        click.get_current_context().meta[THEN] = partial(run, project_path, quiet=True, **options)
     return flash_firmware(
         request,
         port=port,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 
 from edgemcu.cli.firmware import firmware_options
 from edgemcu.cli.flash import ask_which, can_ask
-from edgemcu.cli.verb import examples, fail
+from edgemcu.cli.verb import EXIT_INTERRUPTED, examples, fail
 from edgemcu.errors import DeviceError, EdgemcuError
 
 
@@ -110,16 +112,20 @@ def monitor(
             facts = {"message": error.message, "where": error.where, "hint": error.hint}
             click.echo(json.dumps({"event": "error", "kind": type(error).__name__, **facts}))
         fail(error)
+    except KeyboardInterrupt:
+        # While something was built; a monitor that runs already ends with its summary.
+        click.echo("\ninterrupted; finished steps are kept", err=True)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def run(
     project_path: Path,
     on: str | None,
     *,
-    reconnects: int,
-    top: int,
-    shape: str,
-    quiet: bool,
+    reconnects: int = 60,
+    top: int = 5,
+    shape: str = "",
+    quiet: bool = False,
     **options: Any,
 ) -> None:
     """Monitor, and show it in the shape that suits where stdout leads.
@@ -140,7 +146,7 @@ def run(
 
     keys = options.keys() & signature(firmware_request).parameters
     asked = {key: options.pop(key) for key in keys}
-    options.pop("force")
+    options.pop("force", None)
     request = board = None
     if asked["model"] is not None or _has_project(project_path):
         request = firmware_request(project_path, **asked)
@@ -189,9 +195,17 @@ def _has_project(path: Path) -> bool:
 
 @contextmanager
 def _ended_politely() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does: a terminal that is drawn on must be put in order."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Ctrl-C and SIGTERM interrupt once: a second one must not interrupt the putting in order of
+    the terminal and the ending of an emulator."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -124,9 +124,9 @@ def _none_fits(board: Board, others: Sequence[SerialPort]) -> DeviceError:
     if orphans:
         return DeviceError(
             "the board is plugged in, but the system has made no serial port for it: "
-            + ", ".join(orphans),
+            + usb_names(orphans),
             where=board.name,
-            hint=driver_hint(board.usb),
+            hint=driver_hint(orphans),
         )
     hint = "is it plugged in, with a cable that carries data and not only power?"
     if _in_wsl():
@@ -136,21 +136,26 @@ def _none_fits(board: Board, others: Sequence[SerialPort]) -> DeviceError:
     return DeviceError("no serial port on USB was found", where=board.name, hint=hint)
 
 
-def devices_without_port(usb: Sequence[UsbId], root: Path = SYS_USB) -> list[str]:
-    """What of `usb` is on the bus of a Linux system without a serial port, named for people.
+def devices_without_port(usb: Sequence[UsbId], root: Path | None = None) -> list[UsbId]:
+    """What of `usb` is on the bus of a Linux system without a serial port.
 
     Empty on other systems, which do not tell.
     """
-    wanted = {(known.vid, known.pid): known.what for known in usb}
+    wanted = {(known.vid, known.pid): known for known in usb}
     found = []
-    for folder in sorted(root.glob("*")):
+    for folder in sorted((root or SYS_USB).glob("*")):
         try:
             ids = (_hex(folder / "idVendor"), _hex(folder / "idProduct"))
         except (OSError, ValueError):
             continue
         if ids in wanted and not any(folder.glob("*/tty*")):
-            found.append(f"{wanted[ids]} ({ids[0]:04x}:{ids[1]:04x})")
+            found.append(wanted[ids])
     return found
+
+
+def usb_names(usb: Sequence[UsbId]) -> str:
+    """USB devices for people."""
+    return ", ".join(f"{known.what} ({known.vid:04x}:{known.pid:04x})" for known in usb)
 
 
 def _hex(file: Path) -> int:
@@ -211,12 +216,18 @@ def _busy(port: str) -> DeviceError:
 
 
 def _denied(port: str) -> DeviceError:
+    return DeviceError("you may not use this port", where=port, hint=permission_hint(port))
+
+
+def permission_hint(port: str) -> str:
+    """How this user gets to use `port`."""
     group = _group_of(port)
-    hint = f"sudo usermod -aG {group} $USER, then log out and in again (or: newgrp {group})"
-    if group not in _GROUPS:
-        hint = f"the port belongs to the group {group!r}: sudo usermod -aG {group} $USER"
-        hint += ", then log in again; a udev rule may give it to everybody"
-    return DeviceError("you may not use this port", where=port, hint=hint)
+    if group in _GROUPS:
+        return f"sudo usermod -aG {group} $USER, then log out and in again (or: newgrp {group})"
+    return (
+        f"the port belongs to the group {group!r}: sudo usermod -aG {group} $USER, then log in "
+        "again; a udev rule may give it to everybody"
+    )
 
 
 def _group_of(port: str) -> str:

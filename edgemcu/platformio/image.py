@@ -72,12 +72,11 @@ def find_image(board: Board, folder: Path) -> Image:
 
 
 def _esp_parts(startup: EspIdfStartup, folder: Path) -> list[Part]:
-    app = next(part.offset for part in startup.partitions if part.type == "app")
     # As PlatformIO calls what ESP-IDF builds.
     named = [
         Part(_BOOTLOADER_AT, folder / "bootloader.bin"),
         Part(_PARTITIONS_AT, folder / "partitions.bin"),
-        Part(app, folder / "firmware.bin"),
+        Part(startup.application.offset, folder / "firmware.bin"),
     ]
     if all(part.file.is_file() for part in named) or not (folder / ESP_FILES).is_file():
         return named

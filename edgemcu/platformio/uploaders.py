@@ -240,6 +240,8 @@ def choose_uploader(
         project: None for an image that was built elsewhere.
         core: PlatformIO's folder; None where it has no compiler for the board.
     """
-    if project is not None and core is not None and core.way == "installed":
+    # PlatformIO looks for ports of this computer alone.
+    elsewhere = over_serial(protocol) and port is not None and "://" in port
+    if project is not None and core is not None and core.way == "installed" and not elsewhere:
         return platformio_upload(project, board, core, protocol, port, baud)
     return direct_upload(board, image, protocol, port, baud)

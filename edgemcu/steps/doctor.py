@@ -342,24 +342,34 @@ def _platforms() -> Finding:
 
 
 def _serial_ports() -> Finding:
-    from serial.tools.list_ports import comports
+    from edgemcu.boards import list_boards
+    from edgemcu.device import ports
 
     finding = Finding("serial ports", "boards on a cable", False)
+    boards = list_boards()
     # Ports on the mainboard have no vendor id and are never a development board.
-    ports = sorted(port.device for port in comports() if port.vid is not None)
-    if not ports:
+    found = [port for port in ports.list_ports() if port.vid is not None]
+    if not found:
+        known = {(usb.vid, usb.pid): usb for board in boards for usb in board.usb}
+        if orphans := ports.devices_without_port(tuple(known.values())):
+            note = f"plugged in, but without a serial port: {ports.usb_names(orphans)}"
+            get = ports.driver_hint(orphans)
+            return replace(finding, status="problem", note=note, get=get)
         return replace(finding, note="no board is plugged in")
     refused = [
-        port for port in ports if os.name == "posix" and not os.access(port, os.R_OK | os.W_OK)
+        port.device
+        for port in found
+        if os.name == "posix" and not os.access(port.device, os.R_OK | os.W_OK)
     ]
     if refused:
-        return replace(
-            finding,
-            status="problem",
-            note=f"no permission for {', '.join(refused)}",
-            get="sudo usermod -aG dialout $USER, then log in again",
-        )
-    return replace(finding, note=", ".join(ports))
+        note, get = f"no permission for {', '.join(refused)}", ports.permission_hint(refused[0])
+        return replace(finding, status="problem", note=note, get=get)
+    notes = []
+    for port in found:
+        ids = (port.vid, port.pid)
+        names = [b.name for b in boards if any((usb.vid, usb.pid) == ids for usb in b.usb)]
+        notes.append(f"{port.device} ({', '.join(names) or port.description or 'unknown'})")
+    return replace(finding, note="; ".join(notes))
 
 
 # --- How to get things ----------------------------------------------------------------------

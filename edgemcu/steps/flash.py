@@ -20,7 +20,7 @@ from edgemcu.device.ports import SerialPort, find_port, list_ports
 from edgemcu.device.protocol import Identity
 from edgemcu.device.session import Limits
 from edgemcu.device.target import open_target, parse_target
-from edgemcu.errors import FlashError, ToolMissingError
+from edgemcu.errors import DeviceError, FlashError, ToolMissingError
 from edgemcu.platformio.core import core_folder
 from edgemcu.platformio.image import find_image
 from edgemcu.platformio.uploaders import over_serial, upload_protocol
@@ -117,8 +117,9 @@ def flash_firmware(
     table = _table(request)
     protocol = upload_protocol(board, protocol or table.protocol)
     # Before the build, which may take minutes.
-    needed = verify or over_serial(protocol)
-    found = _port(board, port or table.port, choose) if needed else None
+    found = None
+    if verify or over_serial(protocol):
+        found = _port(board, port or table.port, choose, must=over_serial(protocol))
     ready = _prepare(request, board, image, console)
     job = Job(
         board, ready.expected, found, protocol, baud or table.baud, limits, request.folder, console
@@ -126,7 +127,6 @@ def flash_firmware(
     started = time.monotonic()
     present = job.present() if verify and not force else None
     if present is not None:
-        console.info(f"{job.where}: this image is there already")
         done = Done("none", 0, None)
     else:
         done = job.write(ready)
@@ -232,8 +232,13 @@ def _boot(
     )
 
 
-def _port(board: Board, wanted: str | None, choose: Choose | None) -> SerialPort:
-    if wanted is None:
+def _port(board: Board, wanted: str | None, choose: Choose | None, *, must: bool) -> SerialPort:
+    if wanted is not None:
+        known = {port.device: port for port in list_ports(board)}
+        return known.get(wanted, SerialPort(wanted))
+    try:
         return find_port(board, choose=choose)
-    known = {port.device: port for port in list_ports(board)}
-    return known.get(wanted, SerialPort(wanted))
+    except DeviceError as error:
+        if not must:
+            error.hint = f"{error.hint}\nwithout its serial line: --no-verify"
+        raise

@@ -99,7 +99,11 @@ def must_be(expected: Expected, identity: Identity, where: str) -> None:
             hint="was this image built from the project as it is now? edgemcu build",
         )
     if not identity.model_ok:
-        raise FlashError("the firmware runs, but its model did not initialise", where=where)
+        raise FlashError(
+            "the firmware runs, but its model did not check out",
+            where=where,
+            hint="write it again with --force; what it says at its start: edgemcu monitor",
+        )
 
 
 @dataclass(frozen=True)
@@ -163,10 +167,7 @@ class Job:
             ready.project, self.board, ready.core, ready.image, self.protocol, port, self.baud
         )
         if uploader.way != "platformio":
-            self.console.info(
-                f"PlatformIO's platform for {self.board.name} is not used here: "
-                f"flashing with {uploader.way} itself"
-            )
+            self.console.info(f"flashing with {uploader.way} itself, not through PlatformIO")
         log = self.folder / LOG_NAME
         for attempt in range(1, self.limits.attempts + 1):
             try:
@@ -174,7 +175,7 @@ class Job:
                 return Done(uploader.way, attempt, log, uploader.resets)
             except UploadFailed as failure:
                 if not failure.again or attempt == self.limits.attempts:
-                    raise self._given_up(failure.error, attempt) from None
+                    raise _given_up(failure.error, attempt) from None
                 self.console.warn(
                     f"attempt {attempt} of {self.limits.attempts} failed: {failure.error.message}"
                 )
@@ -198,11 +199,6 @@ class Job:
                 f"flash it again. If it does not answer:\n{hint(self.board, None)}"
             )
             raise
-
-    def _given_up(self, error: EdgemcuError, attempts: int) -> EdgemcuError:
-        if attempts > 1:
-            error.message = f"gave up after {attempts} attempts: {error.message}"
-        return error
 
     def answer(self, done: Done) -> Identity:
         """Wait until the firmware has identified itself as the one that was written.
@@ -253,3 +249,9 @@ class Job:
             if port.device == self.port.device or (same and port.serial_number):
                 return port.device
         raise DeviceError("the port has not come back", where=self.port.device)
+
+
+def _given_up(error: EdgemcuError, attempts: int) -> EdgemcuError:
+    if attempts > 1:
+        error.message = f"gave up after {attempts} attempts: {error.message}"
+    return error

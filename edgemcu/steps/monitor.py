@@ -157,8 +157,8 @@ def monitor_firmware(
     record_log = RecordLog(log) if log is not None else None
     try:
         source = _source(request, on, baud, board, photos, interval_s, choose, console)
-        job = _Monitor(source, view, record_log)
-        return job.run(limits or WatchLimits(), count, seconds)
+        job = _Monitor(source, view, record_log, count)
+        return job.run(limits or WatchLimits(), seconds)
     finally:
         if record_log is not None:
             record_log.close()
@@ -255,8 +255,11 @@ def _model(request: FirmwareRequest) -> KnownModel | None:
 class _Monitor:
     """One run: events in, figures and a log out."""
 
-    def __init__(self, source: _Source, view: MonitorView, log: RecordLog | None) -> None:
+    def __init__(
+        self, source: _Source, view: MonitorView, log: RecordLog | None, count: int | None
+    ) -> None:
         self._source = source
+        self._count = count
         self._view = view
         self._log = log
         self._figures = Figures(source.clock, source.model)
@@ -265,7 +268,7 @@ class _Monitor:
         self._identity: Identity | None = None
         self._last_at_start: LogRecord | None = None
 
-    def run(self, limits: WatchLimits, count: int | None, seconds: float | None) -> MonitorSummary:
+    def run(self, limits: WatchLimits, seconds: float | None) -> MonitorSummary:
         started = time.monotonic()
         ended = "interrupted"
         events = watch(self._source.open, limits)
@@ -274,7 +277,7 @@ class _Monitor:
                 if event is not None:
                     self._take(event)
                 self._view.tick(self._figures)
-                if count is not None and self._figures.count >= count:
+                if self._enough:
                     ended = "count"
                     break
                 if seconds is not None and time.monotonic() - started >= seconds:
@@ -288,6 +291,10 @@ class _Monitor:
                 self._symbols.close()
         return self._summary(ended, time.monotonic() - started)
 
+    @property
+    def _enough(self) -> bool:
+        return self._count is not None and self._figures.count >= self._count
+
     def _take(self, event: WatchEvent) -> None:
         figures = self._figures
         if isinstance(event, Connected):
@@ -300,6 +307,8 @@ class _Monitor:
         if isinstance(event, Received):
             for found in self._reader.feed(event.data):
                 self._log_event(found)
+                if self._enough:
+                    return
 
     def _log_event(self, event: LogEvent) -> None:
         figures = self._figures

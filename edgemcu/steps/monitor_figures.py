@@ -114,8 +114,11 @@ class Figures:
 
     def record(self, record: LogRecord, now: float) -> None:
         """Count an inference that arrived at `now` (monotonic seconds)."""
-        if self._number is not None and record.number > self._number + 1:
-            self.missed += record.number - self._number - 1
+        if self._number is not None:
+            if record.number <= self._number:
+                self.restarts += 1
+            else:
+                self.missed += record.number - self._number - 1
         self._number = record.number
         self.count += 1
         self.last = record

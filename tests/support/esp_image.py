@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgemcu.device.protocol import FAULT_LINE, MESSAGES
@@ -77,10 +78,10 @@ def write_app(folder: Path, identity: str, weights: int = 60_000) -> Path:
     )
 
 
-def elf_to_image(elf: Path, image: Path) -> Path:
-    """The image that esptool makes of an ELF file for an ESP32-S3 with 8 MB of flash."""
+def elf_to_image(elf: Path, image: Path, mode: str = "dio", size: str = "8MB") -> Path:
+    """The image that esptool makes of an ELF file for an ESP32-S3 with such a flash."""
     command = [sys.executable, "-m", "esptool", "--chip", "esp32s3", "elf2image"]
-    command += ["--flash-mode", "dio", "--flash-freq", "80m", "--flash-size", "8MB"]
+    command += ["--flash-mode", mode, "--flash-freq", "80m", "--flash-size", size]
     done = subprocess.run(
         [*command, "-o", str(image), str(elf)], capture_output=True, text=True, check=False
     )
@@ -88,17 +89,82 @@ def elf_to_image(elf: Path, image: Path) -> Path:
     return image
 
 
-def partition_table(app_bytes: int = 1 << 20) -> bytes:
-    """A table in ESP-IDF's binary form: NVS and one application, closed by its MD5."""
-    row = struct.Struct("<2sBBII16sI")
-    rows = row.pack(b"\xaa\x50", 1, 2, 0x9000, 0x6000, b"nvs", 0)
-    rows += row.pack(b"\xaa\x50", 0, 0, APP_AT, app_bytes, b"factory", 0)
+@dataclass(frozen=True)
+class ParsedImage:
+    """An application or boot loader image, taken apart as Espressif documents its format.
+
+    Attributes:
+        mode, size: of the flash, as the header has them: 0 QIO, 2 DIO; 2^size MiB.
+        chip: 9 for an ESP32-S3.
+        segments: load address → contents.
+    """
+
+    mode: int
+    size: int
+    chip: int
+    entry: int
+    segments: dict[int, bytes]
+
+    @classmethod
+    def parse(cls, data: bytes) -> ParsedImage:
+        """Fails where the magic number, the checksum or the digest is wrong."""
+        magic, count, mode, size_and_speed, entry = struct.unpack_from("<BBBBI", data)
+        chip, digest_appended = struct.unpack_from("<H9xB", data, 12)
+        assert magic == 0xE9 and digest_appended == 1
+        offset, checksum = 24, 0xEF
+        segments = {}
+        for _ in range(count):
+            address, length = struct.unpack_from("<II", data, offset)
+            content = data[offset + 8 : offset + 8 + length]
+            assert len(content) == length
+            segments[address] = content
+            for byte in content:
+                checksum ^= byte
+            offset += 8 + length
+        end = (offset + 16) & ~15
+        assert data[end - 1] == checksum
+        assert data[end:] == hashlib.sha256(data[:end]).digest()
+        return cls(mode, size_and_speed >> 4, chip, entry, segments)
+
+    def at(self, address: int, size: int) -> bytes:
+        """What lies at `address` once the image is loaded."""
+        start, content = next(
+            (start, content)
+            for start, content in self.segments.items()
+            if start <= address < start + len(content)
+        )
+        return content[address - start : address - start + size]
+
+
+_TYPES = {"app": 0, "data": 1}
+_SUBTYPES = {"factory": 0x00, "nvs": 0x02, "phy": 0x01, "spiffs": 0x82}
+
+
+def partition_table(csv: str) -> bytes:
+    """ESP-IDF's binary form of a partitions.csv, closed by its MD5."""
+    rows = b""
+    for line in csv.splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, kind, subtype, offset, size = (word.strip() for word in line.split(","))
+            rows += struct.pack(
+                "<2sBBII16sI",
+                *(b"\xaa\x50", _TYPES[kind], _SUBTYPES[subtype], int(offset, 0), int(size, 0)),
+                *(name.encode(), 0),
+            )
     rows += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(rows).digest()
     return rows + b"\xff" * (0xC00 - len(rows))
 
 
-def write_build(folder: Path, identity: str, weights: int = 60_000) -> dict[int, bytes]:
+TABLE = "app, app, factory, 0x10000, 0x7F0000\n"
+
+
+def write_build(
+    folder: Path, identity: str, weights: int = 60_000, table: str = TABLE
+) -> dict[int, bytes]:
     """What a build leaves in `folder`: ELF, boot loader, partition table, application.
+
+    Args:
+        table: partitions.csv.
 
     Returns:
         Address → the bytes that must lie there.
@@ -107,7 +173,7 @@ def write_build(folder: Path, identity: str, weights: int = 60_000) -> dict[int,
     loader = write_elf(folder / "bootloader.elf", {".iram0.text": (_IRAM, bytes(2048))})
     elf_to_image(loader, folder / "bootloader.bin")
     loader.unlink()
-    (folder / "partitions.bin").write_bytes(partition_table())
+    (folder / "partitions.bin").write_bytes(partition_table(table))
     elf_to_image(write_app(folder, identity, weights), folder / "firmware.bin")
     names = {BOOTLOADER_AT: "bootloader", PARTITIONS_AT: "partitions", APP_AT: "firmware"}
     return {address: (folder / f"{name}.bin").read_bytes() for address, name in names.items()}

@@ -295,6 +295,11 @@ class FakeBoard:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
+    @property
+    def stalled(self) -> bool:
+        """Whether the chip has fallen silent in the middle of a transfer."""
+        return isinstance(self._chip, RomLoader) and self._chip.silent
+
     def __enter__(self) -> FakeBoard:
         return self
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,6 +133,26 @@ def test_the_photo_cache_is_where_the_user_put_it(
     finding = by_name(diagnose())["photo cache"]
     assert finding.path == str(tmp_path)
     assert finding.note == "3 MB"
+
+
+def test_serial_ports_are_named_with_the_boards_they_may_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plugged: list[SimpleNamespace] = []
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: plugged)
+    monkeypatch.setattr("edgemcu.device.ports.SYS_USB", tmp_path)
+    assert doctor._serial_ports().note == "no board is plugged in"
+    device = tmp_path / "ttyUSB0"
+    device.touch()
+    port = SimpleNamespace(
+        device=str(device), description="n/a", vid=0x303A, pid=0x1001, serial_number="1"
+    )
+    plugged.append(port)
+    note = doctor._serial_ports().note
+    assert note is not None and str(device) in note and "esp32s3" in note
+    monkeypatch.setattr("os.access", lambda *args: False)
+    finding = doctor._serial_ports()
+    assert finding.status == "problem" and finding.get is not None and "usermod" in finding.get
 
 
 def test_imports_nothing_heavy() -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from edgemcu.board_schema import Board
 from edgemcu.boards import load_board
+from edgemcu.cli.flash import ask_which
 from edgemcu.console import ProgressBar, QuietConsole
 from edgemcu.device.ports import SerialPort
 from edgemcu.errors import DeviceError, FlashError, ToolMissingError
@@ -268,7 +275,8 @@ def request_and_image(tmp_path_factory: pytest.TempPathFactory) -> tuple[Firmwar
     request = firmware_request(folder, model=model, board="esp32s3", out=folder / "out")
     project = generate_firmware(request)
     image = folder / "artefact"
-    write_build(image, identity_text("esp32s3", project.model_digest, project.image))
+    identity = identity_text("esp32s3", project.model_digest, project.image)
+    write_build(image, identity, table=(project.path / "partitions.csv").read_text())
     return request, image
 
 
@@ -299,8 +307,14 @@ def test_flash_needs_a_port_before_it_builds(
     request_and_image: tuple[FirmwareRequest, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serial.tools.list_ports.comports", list)
-    with pytest.raises(DeviceError, match="no serial port"):
+    with pytest.raises(DeviceError, match="no serial port") as error:
         flash_firmware(request_and_image[0])
+    assert "--no-verify" not in str(error.value)
+    # A debug probe writes without it.
+    request = replace(request_and_image[0], board="stm32f405")
+    with pytest.raises(DeviceError, match="no serial port") as error:
+        flash_firmware(request)
+    assert "--no-verify" in str(error.value)
 
 
 @pytest.mark.slow
@@ -345,3 +359,61 @@ def test_limits_come_from_the_project_and_the_command_line(tmp_path: Path) -> No
     assert flash_limits(request) == FlashLimits(attempts=7, upload_s=60)
     assert flash_limits(request, attempts=2).attempts == 2
     assert flash_limits(request, timeout_s=5).upload_s == 5
+
+
+# ---- The verb ----------------------------------------------------------------------------------
+
+
+def flash_command(request: FirmwareRequest, image: Path, port: str, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "edgemcu", "flash", "--model", str(request.model)),
+        *("--board", "esp32s3", "--out", str(request.folder), "--image", str(image)),
+        *("--port", port, *more),
+    ]
+
+
+@pytest.mark.slow
+def test_the_verb_and_its_json(request_and_image: tuple[FirmwareRequest, Path]) -> None:
+    with FakeBoard() as fake:
+        command = flash_command(*request_and_image, fake.port, "--json", "-q")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["written"], document["identified"], document["way"]) == (True, True, "esptool")
+    assert "press RESET" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_verb_ends_the_tool_and_says_how_to_recover(
+    request_and_image: tuple[FirmwareRequest, Path],
+) -> None:
+    with FakeBoard(faults=Faults(stalls=-1)) as fake:
+        process = subprocess.Popen(
+            flash_command(*request_and_image, fake.port),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ends = time.monotonic() + 60
+        # In the middle of a transfer, and not sooner.
+        while not fake.stalled and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert fake.stalled
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "may hold half an image" in said and RECOVER in said
+    assert "Traceback" not in said
+
+
+def test_one_of_several_ports_is_asked_for() -> None:
+    ports = [SerialPort("/dev/ttyUSB0", vid=1, pid=2), SerialPort("/dev/ttyACM0", vid=3, pid=4)]
+
+    @click.command()
+    def ask() -> None:
+        click.echo(ask_which(ports).device)
+
+    result = CliRunner().invoke(ask, input="7\n2\n")
+    assert result.exit_code == 0
+    assert result.stdout.strip().endswith("/dev/ttyACM0")
+    assert "2  /dev/ttyACM0: serial port (0003:0004)" in result.stderr

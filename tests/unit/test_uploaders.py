@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgemcu.board_schema import Board
-from edgemcu.boards import load_board
+from edgemcu.boards import list_boards, load_board
 from edgemcu.errors import EdgemcuError, FlashError, ToolMissingError
 from edgemcu.platformio.build import build_project
 from edgemcu.platformio.core import CoreFolder, core_folder
@@ -32,6 +32,9 @@ from tests.support.firmware import write_stand_in
 needs_arm = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
 )
+
+
+FLASHED = [b.name for b in list_boards() if not (b.hosted or b.platformio.brings_platform)]
 
 
 @pytest.fixture
@@ -141,6 +144,14 @@ def test_the_tools_of_an_stm32(board: Board, image: Image, tools: Path) -> None:
         command("blackmagic")
 
 
+@pytest.mark.parametrize("name", FLASHED)
+def test_every_boards_default_has_a_tool_of_its_own(name: str, image: Image, tools: Path) -> None:
+    board = load_board(name)
+    protocol = upload_protocol(board, None)
+    assert direct_upload(board, image, protocol, "/dev/ttyUSB0", None).command
+    assert board.usb and board.platformio.board and board.platformio.board.recover
+
+
 def test_a_tool_that_is_not_installed(
     board: Board, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +217,9 @@ def test_without_the_platform_the_tool_itself_is_used(
     for core in (None, CoreFolder(tools, "stand-in", "")):
         assert choose_uploader(tools, board, core, image, "dfu", None, None).way == "dfu-util"
     installed = CoreFolder(tools, "installed", "")
+    # PlatformIO knows no ports of other computers.
+    away = choose_uploader(tools, board, installed, image, "serial", "rfc2217://there:4000", None)
+    assert away.way == "stm32flash"
     # An image from elsewhere has no project that PlatformIO could upload.
     assert choose_uploader(None, board, installed, image, "dfu", None, None).way == "dfu-util"
 
