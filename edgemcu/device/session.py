@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -120,6 +121,11 @@ class DeviceSession:
 
     def close(self) -> None:
         """End the conversation, and the emulator or process that was started for it."""
+        if self._level is not LogLevel.FRAME:
+            # Whoever listens to the board next expects to see something; no answer is awaited.
+            self._level = LogLevel.FRAME
+            with contextlib.suppress(DeviceError):
+                self._link.send(LOG, bytes([LogLevel.FRAME]))
         self._link.close()
 
     @property
