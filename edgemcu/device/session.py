@@ -225,7 +225,8 @@ class DeviceSession:
             ProtocolError: its answer makes no sense.
         """
         self._must_know(SELFTEST, "self-test")
-        answer = self._ask(SELFTEST, b"", SELFTEST_RESULT, self.limits.inference_s)
+        seconds = self.limits.answer_s + self._result_seconds()
+        answer = self._ask(SELFTEST, b"", SELFTEST_RESULT, seconds)
         return SelfTest.decode(answer.payload)
 
     def time(self, data: bytes, kind: Kind = Kind.TENSOR, count: int = 100) -> LoopTiming:
