@@ -14,7 +14,7 @@ from edgemcu.errors import BoardError
 from edgemcu.schema import check, read_toml
 from edgemcu.shipped import shipped
 
-__all__ = ["Board", "list_boards", "load_board"]
+__all__ = ["Board", "board_files", "list_boards", "load_board", "read_board"]
 
 
 def list_boards(project_dir: Path | None = None) -> list[Board]:
@@ -23,7 +23,7 @@ def list_boards(project_dir: Path | None = None) -> list[Board]:
     Raises:
         BoardError: a data file breaks the schema.
     """
-    return [_read(path) for _, path in sorted(_board_files(project_dir).items())]
+    return [read_board(path) for _, path in sorted(board_files(project_dir).items())]
 
 
 def load_board(name: str, project_dir: Path | None = None) -> Board:
@@ -32,7 +32,7 @@ def load_board(name: str, project_dir: Path | None = None) -> Board:
     Raises:
         BoardError: there is no such board, or its data file breaks the schema.
     """
-    files = _board_files(project_dir)
+    files = board_files(project_dir)
     if name not in files:
         close = difflib.get_close_matches(name, files, n=1, cutoff=0.5)
         guess = f"did you mean {close[0]!r}? " if close else ""
@@ -42,17 +42,23 @@ def load_board(name: str, project_dir: Path | None = None) -> Board:
             hint=f"{guess}there are: {', '.join(sorted(files))}; "
             "a board of your own is a file in the project's boards/ folder",
         )
-    return _read(files[name])
+    return read_board(files[name])
 
 
-def _board_files(project_dir: Path | None) -> dict[str, Path]:
+def board_files(project_dir: Path | None = None) -> dict[str, Path]:
+    """Every board's name and data file; the project's in place of shipped ones of that name."""
     folders = [shipped("boards")]
     if project_dir is not None:
         folders.append(project_dir / "boards")
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.toml"))}
 
 
-def _read(path: Path) -> Board:
+def read_board(path: Path) -> Board:
+    """The board that a data file describes.
+
+    Raises:
+        BoardError: there is no such file, or it breaks the schema.
+    """
     board = check(Board, read_toml(path, BoardError), path, BoardError)
     if board.name != path.stem:
         raise BoardError(

@@ -93,6 +93,7 @@ class FirmwareTable(Table):
 
     Attributes:
         kernels: a kernel set of the compiled runtime, or "auto" for the board's.
+        no_passes: lossless passes of the compiled runtime to leave out, by name.
         source: where the firmware's pictures come from, beside the serial line.
         flash_photos: how many test photos the source "flash" compiles in.
         model: a finished .tflite in place of the one that the project's own steps make.
@@ -101,6 +102,7 @@ class FirmwareTable(Table):
     board: str = "stm32f405"
     runtime: Runtime = "compiled"
     kernels: str = Field(default="auto", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    no_passes: tuple[str, ...] = ()
     source: Source = "serial"
     flash_photos: int = Field(default=8, ge=1, le=1000)
     model: str | None = Field(default=None, min_length=1)

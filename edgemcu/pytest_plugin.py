@@ -6,8 +6,10 @@ used. docs/pytest.md is its manual.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 EMULATOR = "emulator"
 LAST_LINES = 20
+KEPT_LINES = 200
 
 
 class Firmware:
@@ -73,12 +76,12 @@ class Firmware:
 
 
 class Device:
-    """A firmware that runs: started when it is first needed, and again after it has failed."""
+    """A firmware that runs: connected to when it is needed, and again after it has failed."""
 
     def __init__(self, firmware: Firmware) -> None:
         self.firmware = firmware
         self._session: DeviceSession | None = None
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
 
     @property
     def target(self) -> str:
@@ -88,6 +91,10 @@ class Device:
     @property
     def session(self) -> DeviceSession:
         """The conversation with it; raises DeviceError if it does not answer."""
+        return self.start()
+
+    def start(self) -> DeviceSession:
+        """Start it, or connect to it, unless that is done; returns the session."""
         if self._session is None:
             self._lines.clear()
             self._session = self.firmware.subject.open(on_line=self._lines.append)
@@ -101,7 +108,7 @@ class Device:
     @property
     def log(self) -> list[str]:
         """The device's last lines for people, of this session or of the one that failed."""
-        return self._lines[-200:]
+        return list(self._lines)
 
     def classify(self, photo: Path | str | NDArray[np.uint8], *, top: int = 3) -> ClassifiedPhoto:
         """Have the device classify a photo: `label`, `score`, `ranking`, `instructions`.
@@ -185,6 +192,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--edgemcu-project", metavar="PATH", help="the project's folder (default: the root folder)"
     )
+    group.addoption("--edgemcu-model", metavar="FILE", help="a .tflite, with or without a project")
     group.addoption("--edgemcu-board", metavar="BOARD", help="another board than the project's own")
     group.addoption(
         "--edgemcu-require",
@@ -193,7 +201,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("edgemcu_on", "as --edgemcu-on", type="args", default=[])
     parser.addini("edgemcu_project", "as --edgemcu-project, from the root folder", default="")
+    parser.addini("edgemcu_model", "as --edgemcu-model, from the root folder", default="")
     parser.addini("edgemcu_board", "as --edgemcu-board", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest looks for its root folder and its settings from each word of the command line that is
+    # an existing path, the value of another option or not.
+    words = config.invocation_params.args
+    for option, value in pairwise(str(word) for word in words):
+        if option == "--edgemcu-on" and Path(value).exists():
+            raise pytest.UsageError(
+                f"pytest takes {value} for a folder of tests: write --edgemcu-on={value}"
+            )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -218,16 +238,33 @@ def edgemcu_target(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def edgemcu_request(pytestconfig: pytest.Config) -> FirmwareRequest:
-    """Which firmware is tested: --edgemcu-project and --edgemcu-board."""
+    """Which firmware is tested: --edgemcu-project, --edgemcu-model and --edgemcu-board."""
     from edgemcu.errors import EdgemcuError
+    from edgemcu.project import PROJECT_FILE
     from edgemcu.steps.request import firmware_request
 
-    asked = pytestconfig.getoption("edgemcu_project") or pytestconfig.getini("edgemcu_project")
+    project = _path(pytestconfig, "edgemcu_project") or pytestconfig.rootpath
+    model = _path(pytestconfig, "edgemcu_model")
     board = pytestconfig.getoption("edgemcu_board") or pytestconfig.getini("edgemcu_board")
+    if model is None and not project.is_file() and not (project / PROJECT_FILE).is_file():
+        pytest.fail(
+            f"edgemcu: there is no {PROJECT_FILE} in {project}: name a project with "
+            "--edgemcu-project, a model with --edgemcu-model, or make a project with "
+            "`edgemcu init`",
+            pytrace=False,
+        )
     try:
-        return firmware_request(pytestconfig.rootpath / (asked or "."), board=board or None)
+        return firmware_request(project, model=model, board=board or None)
     except EdgemcuError as error:
         pytest.fail(f"edgemcu: {error}", pytrace=False)
+
+
+def _path(config: pytest.Config, name: str) -> Path | None:
+    """An option's path, from where pytest was called, or a setting's, from the root folder."""
+    if option := config.getoption(name):
+        return config.invocation_params.dir / str(option)
+    setting: str = config.getini(name)
+    return config.rootpath / setting if setting else None
 
 
 @pytest.fixture(scope="session")
@@ -247,7 +284,8 @@ def edgemcu_firmware(
         except ToolMissingError as error:
             if pytestconfig.getoption("edgemcu_require"):
                 raise
-            pytest.skip(f"edgemcu on {target}: {_one_line(error)}")
+            hint = f" ({error.hint})" if error.hint else ""
+            pytest.skip(f"edgemcu on {target}: {error.message}{hint}")
         return Firmware(prepare(edgemcu_request, on=on))
     except EdgemcuError as error:
         pytest.fail(f"edgemcu on {edgemcu_target}: {error}", pytrace=False)
@@ -256,7 +294,13 @@ def edgemcu_firmware(
 @pytest.fixture(scope="session")
 def edgemcu_device(edgemcu_firmware: Firmware) -> Iterator[Device]:
     """The firmware, running: classify(photo), verify(images=N), infer(data), identity, log."""
+    from edgemcu.errors import EdgemcuError
+
     device = Device(edgemcu_firmware)
+    try:
+        device.start()
+    except EdgemcuError as error:
+        pytest.fail(f"edgemcu on {device.target}: {error}", pytrace=False)
     yield device
     device.close()
 
@@ -271,7 +315,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
         said = "\n".join(device.log[-LAST_LINES:])
         title = f"last output of the device ({device.firmware.board} on {device.target})"
         report.sections.append((title, said or "(none)"))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -140,6 +140,25 @@ install_missing() {
     [ -z "$missing" ] || fail "still missing after apt: $missing"
 }
 
+# Tests that stand in for an ESP32-S3 need a compiler and an emulator for Xtensa cores, which not
+# every distribution has (100 MB); without them those tests are skipped, and say so.
+find_wanted() {
+    wanted=
+    for pair in clang-22:clang-22 llvm-mc-22:llvm-22 qemu-system-xtensa:qemu-system-misc \
+        xtensa-lx106-elf-ld:binutils-xtensa-lx106; do
+        has "${pair%%:*}" || wanted="$wanted${wanted:+ }${pair#*:}"
+    done
+}
+
+install_wanted() {
+    may_install || return 0
+    say "setup: installing with apt, for tests of the ESP32-S3: $wanted"
+    apt_get update >/dev/null || true
+    # shellcheck disable=SC2086 # one package a word
+    apt_get install --no-install-recommends $wanted >&2 ||
+        say "setup: not all of these can be had here; the tests that need them will be skipped"
+}
+
 # --- The environment ---------------------------------------------------------------------------
 
 # A checkout that was moved, and a package list that changed, need another look.
@@ -175,6 +194,10 @@ is_set_up && ready=true
 $ready || python=$(find_python)
 find_missing
 [ -z "$missing" ] || install_missing
+if [ "$level" = dev ] && ! $ready; then
+    find_wanted
+    [ -z "$wanted" ] || install_wanted
+fi
 $ready || install_edgemcu
 if ! has npm && ! "$venv/bin/python" tools/can_get_photos.py; then
     missing=npm

@@ -63,15 +63,26 @@ def count_sections(trace: Trace, read: ReadMemory, *, modelled: bool) -> list[Co
     """Instructions and cycles of each section of a trace, in its order."""
     instructions = [0] * len(trace.sections)
     cycles = [0] * len(trace.sections)
+    blocks = {first: instruction_starts(block, read) for first, block in trace.blocks.items()}
     cost = {
         first: block_cycles(addresses, read) if modelled else (0, 0)
-        for first, addresses in trace.blocks.items()
+        for first, addresses in blocks.items()
     }
     for (section, block, following), times in trace.moves.items():
-        instructions[section] += times * len(trace.blocks[block])
+        instructions[section] += times * len(blocks[block])
         own, end = cost[block]
         cycles[section] += times * (own + (_TAKEN_BRANCH if following != end else 0))
     return [Count(i, c if modelled else None) for i, c in zip(instructions, cycles, strict=True)]
+
+
+def instruction_starts(addresses: tuple[int, ...], read: ReadMemory) -> tuple[int, ...]:
+    """Where the instructions of a block begin; QEMU lists one that it cannot name, as those of the
+    M-profile Vector Extension, as two."""
+    starts, at = [], addresses[0]
+    while at <= addresses[-1]:
+        starts.append(at)
+        at += fetch(at, read)[2]
+    return tuple(starts)
 
 
 def block_cycles(addresses: tuple[int, ...], read: ReadMemory) -> tuple[int, int]:

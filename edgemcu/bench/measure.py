@@ -6,6 +6,8 @@ begins; from there to its end QEMU logs what it executes.
 
 from __future__ import annotations
 
+import os
+import socket
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -71,6 +73,11 @@ def measure_inference(
     emulator = board.emulator
     if not isinstance(emulator, QemuEmulator):
         raise EmulatorError("QEMU does not emulate this board", where=board.name)
+    if not (hasattr(os, "mkfifo") and hasattr(socket, "AF_UNIX")):
+        raise EmulatorError(
+            "this system has no named pipes, through which QEMU's log is read",
+            hint="count on Linux or macOS, or in WSL",
+        )
     addresses = {program.functions[name]: name for name in marks if name in program.functions}
     with tempfile.TemporaryDirectory(prefix="edgemcu-bench-") as name:
         folder = Path(name)

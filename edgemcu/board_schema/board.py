@@ -95,6 +95,7 @@ class Board(Table):
             raise ValueError("clock: is required on a board that is not hosted")
         if self.platformio.board is None:
             raise ValueError("platformio.board: is required on a board that is not hosted")
+        self._check_core()
         self._check_stm32()
         if isinstance(self.startup, EspIdfStartup):
             self._check_esp_idf(self.startup)
@@ -109,6 +110,12 @@ class Board(Table):
                 f"serial.irq: is {irq}, but startup.interrupts is {self.startup.interrupts}"
             )
         return self
+
+    def _check_core(self) -> None:
+        for flag in self.core.flags:
+            cpu = self.core.name.removesuffix("f")
+            if flag.startswith("-mcpu=") and flag != f"-mcpu={cpu}":
+                raise ValueError(f"core.flags: {flag} is not -mcpu={cpu}")
 
     def _check_stm32(self) -> None:
         clock, serial = self.clock, self.serial

@@ -188,7 +188,7 @@ class Camera(Table):
     """[camera]: a parallel sensor, driven by Espressif's component esp32-camera.
 
     Attributes:
-        sensor: its type; the driver is built for this one alone.
+        sensor: its type, for people: the driver finds out which one answers.
         xclk_hz: clock that the sensor gets.
         frame_size: what it captures; the model's crop and resize work on that.
     """

@@ -38,6 +38,13 @@ def _request(project_path: Path, options: dict[str, Any]) -> tuple[Any, dict[str
     return firmware_request(project_path, **asked), rest
 
 
+def _complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.device.ports import list_ports
+
+    words = ["host", "qemu", "renode", *(port.device for port in list_ports())]
+    return [word for word in words if word.startswith(incomplete)]
+
+
 def target_options(function: F) -> F:
     """--on and --baud."""
     for option in (
@@ -49,6 +56,7 @@ def target_options(function: F) -> F:
         click.option(
             "--on",
             metavar="host|qemu|renode|PORT",
+            shell_complete=_complete_target,
             help="Where it runs: this computer, an emulator, or the port of a board "
             "(/dev/ttyACM0, COM3, socket://HOST:PORT, rfc2217://HOST:PORT). "
             "[default: where the board is emulated]",

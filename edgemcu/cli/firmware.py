@@ -1,4 +1,4 @@
-"""Verbs about firmware: generate, build, run and boards."""
+"""Verbs about firmware: generate, build and run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,6 @@ def _show_run(result: Any) -> None:
     show.run(result)
 
 
-def _show_boards(boards: Any) -> None:
-    from edgemcu.cli import show
-
-    show.boards(boards)
-
-
 def _complete_board(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     from edgemcu.boards import list_boards
 
@@ -47,8 +41,14 @@ def _complete_kernels(ctx: click.Context, param: click.Parameter, incomplete: st
     return [name for name in ("auto", *sorted(targets())) if name.startswith(incomplete)]
 
 
+def _complete_pass(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.compiler import PASSES
+
+    return [name for name in PASSES if name.startswith(incomplete)]
+
+
 def firmware_options(function: F) -> F:
-    """--project, --model, --board, --runtime, --kernels, --source, --out and --force."""
+    """--project, --model, --board, --runtime, --kernels, --source, --no-pass, --out and --force."""
     options: list[Callable[[Any], Any]] = [
         project_option,
         click.option(
@@ -76,6 +76,14 @@ def firmware_options(function: F) -> F:
             metavar="auto|portable|…",
             shell_complete=_complete_kernels,
             help="The compiled runtime's kernel set. [default: the project's, or the board's]",
+        ),
+        click.option(
+            "--no-pass",
+            "no_pass",
+            metavar="NAME",
+            multiple=True,
+            shell_complete=_complete_pass,
+            help="Leave out a lossless pass of the compiled runtime; may be repeated.",
         ),
         click.option(
             "--out",
@@ -169,13 +177,3 @@ def run(
         console=console,
         force=force,
     )
-
-
-@click.command(epilog=examples("edgemcu boards", "edgemcu boards --json"))
-@project_option
-@verb(_show_boards)
-def boards(project_path: Path, console: Any) -> Any:
-    """List the boards, the project's own included."""
-    from edgemcu.cli.show import BoardList
-
-    return BoardList.load(project_path)

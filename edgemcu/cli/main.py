@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from edgemcu._version import __version__
-from edgemcu.cli import bench, device, firmware, flash, model, monitor, photos, system
+from edgemcu.cli import bench, boards, device, firmware, flash, model, monitor, photos, system
 from edgemcu.cli.verb import examples
 
 ORDER = (
@@ -58,7 +58,7 @@ for command in (
     monitor.monitor,
     device.verify,
     device.classify,
-    firmware.boards,
+    boards.boards,
     system.doctor,
     system.completion,
 ):

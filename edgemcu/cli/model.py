@@ -71,16 +71,18 @@ def quantize(project_path: Path, force: bool, console: Any) -> Any:
     epilog=examples(
         "edgemcu inspect build/quantize/model.tflite",
         "edgemcu inspect downloaded.tflite --board stm32f405 --json",
+        "edgemcu inspect model.tflite --board stm32f405 --layers",
     )
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", "boards", multiple=True, help="Only these boards; may be repeated.")
+@click.option("--layers", is_flag=True, help="Each layer's kernel, cost and place in memory.")
 @verb(_show_inspection)
-def inspect(model: Path, boards: tuple[str, ...], console: Any) -> Any:
+def inspect(model: Path, boards: tuple[str, ...], layers: bool, console: Any) -> Any:
     """Look into any int8 .tflite.
 
     Layers, MACs, RAM and flash per runtime and board, and what is unsupported.
     """
     from edgemcu.steps.inspect import inspect_model
 
-    return inspect_model(model, boards=boards or None)
+    return inspect_model(model, boards=boards or None, layers=layers)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
@@ -13,7 +11,6 @@ from edgemcu.cli.terminal import result_terminal
 from edgemcu.report.text import count, percent, shape, short, size
 
 if TYPE_CHECKING:
-    from edgemcu.boards import Board
     from edgemcu.evaluation import Evaluation
     from edgemcu.firmware import GeneratedProject
     from edgemcu.steps.build import BuiltFirmware
@@ -29,47 +26,12 @@ if TYPE_CHECKING:
 MAX_FILES = 10
 
 
-@dataclass(frozen=True)
-class BoardList:
-    """What `edgemcu boards` answers."""
-
-    boards: tuple[Board, ...]
-
-    @classmethod
-    def load(cls, project_path: Path) -> BoardList:
-        from edgemcu.boards import list_boards
-
-        folder = project_path.parent if project_path.is_file() else project_path
-        return cls(tuple(list_boards(folder)))
-
-    def to_json(self) -> dict[str, Any]:
-        return {"boards": [board.to_json() for board in self.boards]}
-
-
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         right = column.endswith(">")
         table.add_column(column.rstrip(">"), justify="right" if right else "left", overflow="fold")
     return table
-
-
-def boards(listing: BoardList) -> None:
-    table = _table("board", "", "flash>", "RAM>", "clock>", "emulator")
-    for board in listing.boards:
-        emulator = board.emulator
-        runs_in = "-"
-        if emulator is not None:
-            runs_in = f"QEMU {emulator.machine}" if emulator.kind == "qemu" else "a process"
-        table.add_row(
-            f"[bold]{board.name}[/bold]",
-            escape(board.title),
-            _size_or_dash(board.flash_bytes),
-            _size_or_dash(board.ram_bytes),
-            f"{board.clock_hz / 1e6:g} MHz" if board.clock_hz else "-",
-            runs_in,
-        )
-    result_terminal().print(table)
 
 
 _STATUS = {
@@ -248,6 +210,10 @@ def inspection(model: Inspection) -> None:
             _fits(place),
         )
     terminal.print(places)
+    for plan in model.plans:
+        from edgemcu.cli.show_layers import compiled_plan
+
+        compiled_plan(plan)
 
 
 def _port(port: Port) -> str:

@@ -76,17 +76,17 @@ def _estimates(rows: list[BenchRow]) -> Table | None:
     if not shown:
         return None
     columns = [f"{row.model}, {row.runtime}, {row.kernels}>" for row in shown]
-    table = _table("estimated ms", "clock>", *columns)
+    table = _table("estimated ms", "clock>", "flash waits>", *columns)
     found = {
-        (estimate.board, estimate.clock_hz): [
+        (estimate.board, estimate.clock_hz, estimate.flash_wait_states): [
             next((e for e in row.estimates if e.board == estimate.board), None) for row in shown
         ]
         for row in shown
         for estimate in row.estimates
     }
-    for (board, hz), estimates in found.items():
-        ranges = [f"{e.least_ms:.3g}…{e.most_ms:.3g}" if e else "-" for e in estimates]
-        table.add_row(board, f"{hz / 1e6:g} MHz", *ranges)
+    for (board, hz, waits), estimates in found.items():
+        ranges = [f"{_ms(e.least_ms)}…{_ms(e.most_ms)}" if e else "-" for e in estimates]
+        table.add_row(board, f"{hz / 1e6:g} MHz", "?" if waits is None else str(waits), *ranges)
     return table
 
 
@@ -127,3 +127,8 @@ def _count(value: int | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _ms(value: float) -> str:
+    """Three digits, and never an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

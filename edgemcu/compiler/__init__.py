@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import inf
 
 from edgemcu.compiler import emit, program
 from edgemcu.compiler.passes import PASSES, selected_passes
@@ -28,11 +29,12 @@ class LayerFacts:
         kind: the operator, by TensorFlow Lite's name.
         name: the output tensor's name in the model.
         calls: the C functions that compute it, one for each call.
-        cost: what its kernels are estimated to cost, in instructions.
+        cost: what its kernels are estimated to cost; None where there was nothing to compare.
         input_shapes, output_shape: of the tensors it reads and writes at run time.
         macs: multiplications with weights.
         weights_bytes: flash for its constants, tables and scales included.
         scratch_bytes: memory that it needs beside its tensors.
+        output_bytes: of its output.
         offset: where its output begins in the arena.
         overlaps: whether its output is written over what it has read of an input.
         notes: what lossless passes changed about it.
@@ -42,12 +44,13 @@ class LayerFacts:
     kind: str
     name: str
     calls: tuple[str, ...]
-    cost: float
+    cost: float | None
     input_shapes: tuple[tuple[int, ...], ...]
     output_shape: tuple[int, ...]
     macs: int
     weights_bytes: int
     scratch_bytes: int
+    output_bytes: int
     offset: int
     overlaps: bool
     notes: tuple[str, ...]
@@ -145,6 +148,11 @@ def compile_model(
     )
 
 
+def _cost(layer: program.Layer) -> float | None:
+    cost = sum(call.kernel.cost(call.operation) for call in layer.calls)
+    return cost if 0 < cost < inf else None
+
+
 def _facts(compiled: program.Program, layer: program.Layer) -> LayerFacts:
     tensors = compiled.graph.tensors
     return LayerFacts(
@@ -152,12 +160,13 @@ def _facts(compiled: program.Program, layer: program.Layer) -> LayerFacts:
         kind=layer.op.kind.value,
         name=tensors[layer.output].name,
         calls=tuple(call.kernel.name for call in layer.calls),
-        cost=sum(call.kernel.cost(call.operation) for call in layer.calls),
+        cost=_cost(layer),
         input_shapes=tuple(tensors[i].shape for call in layer.calls for i in call.inputs),
         output_shape=tensors[layer.output].shape,
         macs=layer.macs,
         weights_bytes=sum(call.binding.weights_bytes for call in layer.calls),
         scratch_bytes=layer.scratch_bytes,
+        output_bytes=tensors[layer.output].bytes,
         offset=compiled.placements[compiled.storage[layer.output]].offset,
         overlaps=compiled.overlaps(layer),
         notes=layer.notes,

@@ -123,7 +123,7 @@ class QemuMachine:
             ToolMissingError: QEMU is not installed.
             EmulatorError: there is no such file, or QEMU cannot be started.
         """
-        _must_exist(firmware)
+        must_exist(firmware)
         name = f"{self.machine} in QEMU"
         return ProcessTransport(self.command(firmware), name, QEMU_HINT, log)
 
@@ -134,11 +134,12 @@ def start_process(program: Path, log: Path | None = None) -> ProcessTransport:
     Raises:
         EmulatorError: there is no such file, or it cannot be started.
     """
-    _must_exist(program)
+    must_exist(program)
     return ProcessTransport([str(program.resolve())], program.name, "is it executable?", log)
 
 
-def _must_exist(firmware: Path) -> None:
+def must_exist(firmware: Path) -> None:
+    """Raises: EmulatorError: there is no such file."""
     if not firmware.is_file():
         raise EmulatorError(
             "there is no such firmware", where=str(firmware), hint="build it first: edgemcu build"

@@ -11,9 +11,8 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from edgemcu.board_schema import Board, ProcessEmulator, QemuEmulator
@@ -21,6 +20,9 @@ from edgemcu.device.emulator import QEMU, QEMU_HINT, QemuMachine, start_process
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.device.transport import SerialTransport, Transport, connect_tcp
 from edgemcu.errors import DeviceError, EmulatorError, ToolMissingError
+
+if TYPE_CHECKING:
+    from edgemcu.device.renode import RenodeMachine
 
 TargetKind = Literal["host", "qemu", "renode", "port"]
 
@@ -102,7 +104,9 @@ def default_target(board: Board) -> Target:
     if isinstance(board.emulator, QemuEmulator):
         return Target("qemu")
     raise EmulatorError(
-        "this board cannot be emulated", where=board.name, hint="`edgemcu boards` lists them"
+        "this board cannot be emulated",
+        where=board.name,
+        hint="--on host runs its firmware on this computer, --on PORT on the board itself",
     )
 
 
@@ -183,7 +187,8 @@ def start(
         raise EmulatorError("there is no firmware to start", where=str(target))
     require_target(board, target)
     if target.kind == "renode":
-        return _renode(board).boot(firmware, log), None
+        renode = _renode(board)
+        return renode.boot(firmware, log), renode.instructions_per_tick
     emulator = board.emulator
     if not isinstance(emulator, QemuEmulator):
         return start_process(firmware, log), None
@@ -210,14 +215,10 @@ def connect(target: Target) -> Transport:
     return SerialTransport(target.port, target.baud)
 
 
-def _renode(board: Board) -> QemuMachine:
-    """The board as Renode emulates it: of QemuMachine, what counts is `boot`."""
-    try:
-        module = import_module("edgemcu.device.renode")
-    except ModuleNotFoundError:
-        raise ToolMissingError("Renode is not installed", where=board.name) from None
-    machine: QemuMachine = module.RenodeMachine(board)
-    return machine
+def _renode(board: Board) -> RenodeMachine:
+    from edgemcu.device.renode import RenodeMachine
+
+    return RenodeMachine(board)
 
 
 def _check(session: DeviceSession, board: Board, target: Target, model_digest: str | None) -> None:

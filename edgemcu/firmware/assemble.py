@@ -9,6 +9,8 @@ from typing import Any
 from edgemcu._version import __version__
 from edgemcu.artefacts import sha256_json
 from edgemcu.board_schema import Board, CortexMStartup, Stm32Clock
+from edgemcu.device.renode_platform import renode_platform
+from edgemcu.errors import EmulatorError
 from edgemcu.firmware import esp_idf, stm32
 from edgemcu.firmware.fit import Needs, has_room
 from edgemcu.firmware.parts import board_constants, needs_clock_setup, templates
@@ -21,6 +23,8 @@ from edgemcu.project import Source
 
 IMAGE_HEADER = "include/edgemcu_image.h"
 _NOT_COMPILED = (IMAGE_HEADER, "README.md", ".gitignore")
+
+RENODE_PORT = 4321  # of the script that a person runs
 
 _CONTENTS = (
     ("components/edgemcu_model/", "the network: `edgemcu_model.h` is the interface to it"),
@@ -36,7 +40,7 @@ _CONTENTS = (
     ("src/selftest.c", "what the firmware can check by itself"),
     ("src/edgemcu_app.c", "what the sketch knows about the model: its pixels and classes"),
     ("src/startup.c", "from reset to `main`, and the fault handlers"),
-    ("src/supervisor.c", "the task watchdog, and the stack's high-water mark"),
+    ("src/supervisor.c", "the task watchdog's view of the sketch"),
     ("src/fault.c", "faults in a form that `edgemcu` knows"),
     ("src/clock.c", "the clock tree"),
     ("src/serial.c", "the serial line"),
@@ -47,6 +51,7 @@ _CONTENTS = (
     ("partitions.csv", "what the flash is divided into"),
     ("boards/", "the board, for PlatformIO"),
     ("platform/", "the PlatformIO platform that builds it"),
+    ("renode/", "the board for Renode: to run the firmware there, and a Robot test of it"),
     ("scripts/flags.py", "compiler and linker flags that platformio.ini cannot say"),
 )
 _IGNORED_BY_IDF = "managed_components/\ndependencies.lock\nsdkconfig.*\n!sdkconfig.defaults\n"
@@ -105,13 +110,18 @@ def assemble(
 ) -> dict[str, str]:
     """Every file of the project: path → text, the same for the same arguments."""
     context = _context(board, runtime, app)
+    context["arena_in_psram"] = arena_in_psram
+    context["esp_idf"] = esp_idf.is_esp_idf(board)
+    context["prints"] = arena_in_psram or app.source != "serial"
     chosen = templates(board, app.source)
-    model_files = runtime.files
-    if esp_idf.is_esp_idf(board):
-        context |= esp_idf.context(board, chosen, arena_in_psram=arena_in_psram)
+    model_files = dict(runtime.files)
+    if context["esp_idf"]:
+        context |= esp_idf.context(board, arena_in_psram=arena_in_psram)
         model_files = esp_idf.component_files(runtime, context, arena_in_psram=arena_in_psram)
+        model_files |= esp_idf.project_files(context, chosen, app.source)
     files = {path: render(name, context) for path, name in chosen.items()}
     files.update(model_files)
+    files |= _renode_files(board, app)
     if board.platformio.board is not None and board.platformio.board.id is None:
         files[f"boards/{board.name}.json"] = board_manifest(board)
     context["contents"] = [
@@ -126,12 +136,31 @@ def assemble(
     return dict(sorted(files.items()))
 
 
+def _renode_files(board: Board, app: AppFacts) -> dict[str, str]:
+    """What Renode needs to run this firmware and to test it; nothing for boards it cannot run."""
+    try:
+        platform = renode_platform(board)
+    except EmulatorError:
+        return {}
+    folder, name, program = "renode", board.name, board.platformio.program
+    elf = f".pio/build/{name}/{program}"
+    return {
+        f"{folder}/{name}.repl": platform.platform,
+        f"{folder}/{name}.resc": platform.script(f"{folder}/{name}.repl", elf, RENODE_PORT),
+        f"{folder}/{name}.robot": platform.robot(program, __version__, app.model_digest),
+    }
+
+
 def image_digest(files: Mapping[str, str]) -> str:
     """What a firmware made from these files calls itself: 16 hex digits of their SHA-256.
 
     Everything that the compiler reads counts; only the header that holds the digest cannot.
     """
-    made_of = {name: text for name, text in files.items() if name not in _NOT_COMPILED}
+    made_of = {
+        name: text
+        for name, text in files.items()
+        if name not in _NOT_COMPILED and not name.startswith("renode/")
+    }
     return sha256_json(made_of)[:16]
 
 
@@ -144,7 +173,9 @@ def _context(board: Board, runtime: RuntimeSources, app: AppFacts) -> dict[str, 
         "runtime": runtime,
         "app": app,
         "virtual_hz": getattr(board.emulator, "counter_hz", 0),
-        "keep_input": has_room(
+        # A camera's frames take RAM, too, how much only its driver knows.
+        "keep_input": app.source != "camera"
+        and has_room(
             Needs(arena=runtime.arena_bytes, weights=runtime.weights_bytes), board, app.input_bytes
         ),
         "board_constants": board_constants(board),

@@ -66,12 +66,12 @@ def scratch_buffers(model: ModelFile, op: FileOperator, extension: Extension) ->
     """Bytes of each buffer that the kernel of `op` asks for; none for most operators."""
     if op.name == "CONV_2D":
         image, weights = (model.tensors[index].shape for index in op.inputs[:2])
-        window = _window(model, op, schema.Conv2DOptions)
+        window = convolution_window(model, op, schema.Conv2DOptions)
         sizes = [_conv(window, image[3], weights[3], extension)]
     elif op.name == "DEPTHWISE_CONV_2D":
         image = model.tensors[op.inputs[0]].shape
         channels = model.tensors[op.outputs[0]].shape[3]
-        window = _window(model, op, schema.DepthwiseConv2DOptions)
+        window = convolution_window(model, op, schema.DepthwiseConv2DOptions)
         sizes = [_depthwise(window, image[0], image[3], channels, extension)]
     elif op.name == "AVERAGE_POOL_2D":
         sizes = [4 * model.tensors[op.inputs[0]].shape[3] if extension == "dsp" else 0]
@@ -89,7 +89,7 @@ def kernel_sums(model: ModelFile, op: FileOperator, extension: Extension) -> int
     return 4 * model.tensors[op.outputs[0]].shape[-1]
 
 
-def _window(model: ModelFile, op: FileOperator, options: type) -> _Window:
+def convolution_window(model: ModelFile, op: FileOperator, options: type) -> _Window:
     image, weights = (model.tensors[index].shape for index in op.inputs[:2])
     output = model.tensors[op.outputs[0]].shape
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from edgemcu.board_schema import Board, EspIdfStartup, EspUart
+from edgemcu.board_schema import Board, Camera, EspIdfStartup, EspUart, Psram
 from edgemcu.firmware.runtime import LIBRARY, RuntimeSources
 from edgemcu.firmware.templates import render
 
@@ -21,12 +21,10 @@ Settings = list[tuple[str, list[tuple[str, str]]]]
 
 # Template: path in the project. Its serial line and counter come from the board's drivers.
 TEMPLATES = {
-    "project/esp-idf/main.c.jinja": "src/main.c",
     "project/esp-idf/supervisor.c": "src/supervisor.c",
     "project/esp-idf/supervisor.h": "src/supervisor.h",
     "project/esp-idf/system.c": "src/system.c",
     "project/esp-idf/fault.c": "src/fault.c",
-    "project/esp-idf/src.cmake.jinja": "src/CMakeLists.txt",
     "project/esp-idf/CMakeLists.txt.jinja": "CMakeLists.txt",
     "project/esp-idf/partitions.csv.jinja": "partitions.csv",
     "project/esp-idf/platformio.ini.jinja": "platformio.ini",
@@ -47,6 +45,7 @@ _REQUIRES = {
     "usb-serial-jtag": "esp_driver_usb_serial_jtag",
     "esp-timer": "esp_timer",
 }
+CAMERA_COMPONENT = ("espressif/esp32-camera", "2.1.5")
 # The arena's symbol as the linker knows it: object and section behind .bss.
 _ARENA = {"compiled": "model:arena", "tflm": "edgemcu_tflm:_ZN12_GLOBAL__N_15arenaE"}
 
@@ -75,18 +74,39 @@ def uart_constants(serial: EspUart) -> tuple[str, list[tuple[str, str]]]:
     ]
 
 
-def context(board: Board, paths: Iterable[str], *, arena_in_psram: bool) -> dict[str, Any]:
+def camera_constants(camera: Camera, psram: Psram | None) -> tuple[str, list[tuple[str, str]]]:
+    width, height = camera.pixels
+    return f"Camera: {camera.sensor.upper()}", [
+        *((f"CAMERA_{name.upper()}", f"({pin})") for name, pin in camera.pins),
+        ("CAMERA_XCLK_HZ", str(camera.xclk_hz)),
+        ("CAMERA_FRAME_SIZE", f"FRAMESIZE_{camera.frame_size.upper()}"),
+        ("CAMERA_WIDTH", f"{width}u"),
+        ("CAMERA_HEIGHT", f"{height}u"),
+        # Frames are large: without PSRAM there is one.
+        ("CAMERA_FRAMES", "2" if psram else "1"),
+        ("CAMERA_FRAMES_IN", "CAMERA_FB_IN_PSRAM" if psram else "CAMERA_FB_IN_DRAM"),
+    ]
+
+
+def context(board: Board, *, arena_in_psram: bool) -> dict[str, Any]:
     """What the templates of an ESP-IDF project know beside what all templates know."""
     startup = board.startup
     assert isinstance(startup, EspIdfStartup)
-    sources = sorted(path[4:] for path in paths if path.startswith("src/") and path.endswith(".c"))
     drivers = {_REQUIRES[board.serial.driver], _REQUIRES[board.counter.driver], "esp_timer"}
     return {
-        "idf_sources": sources,
         "idf_requires": sorted({"edgemcu_model", "esp_system", *drivers}),
         "sdkconfig": _sdkconfig(board, startup, arena_in_psram=arena_in_psram),
-        "arena_in_psram": arena_in_psram,
     }
+
+
+def project_files(context: Mapping[str, Any], paths: Iterable[str], source: str) -> dict[str, str]:
+    """What ESP-IDF must know about src/, for sources at `paths`."""
+    names = sorted(path[4:] for path in paths if path.startswith("src/") and path.endswith(".c"))
+    facts = {**context, "idf_sources": names, "components": (CAMERA_COMPONENT,)}
+    files = {"src/CMakeLists.txt": render("project/esp-idf/src.cmake.jinja", facts)}
+    if source == "camera":
+        files["src/idf_component.yml"] = render("project/esp-idf/idf_component.yml.jinja", facts)
+    return files
 
 
 def component_files(

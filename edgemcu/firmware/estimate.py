@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgemcu.board_schema import Board, EspIdfStartup
-from edgemcu.firmware.fit import IDF_CODE_BYTES, IDF_DATA_BYTES
+from edgemcu.firmware.fit import IDF_CODE_BYTES, IDF_DATA_BYTES, Needs, has_room
 from edgemcu.firmware.runtime import LIBRARY, RuntimeSources
 from edgemcu.graph.ir import Op
 
 # Measured with GCC 12 at -O2 for a Cortex-M4 (bytes).
-SKETCH_CODE = 11_500
+SKETCH_CODE = 17_500
 SKETCH_DATA = 5_300
 # The compiled runtime of five known networks: 0.6 to 5 kB of code, within 1 kB of this.
 COMPILED_KERNEL = 600
@@ -24,7 +24,7 @@ TFLM_OPERATOR = 5_000
 
 
 def estimate_memory(
-    sources: RuntimeSources, ops: Iterable[Op], board: Board
+    sources: RuntimeSources, ops: Iterable[Op], board: Board, input_bytes: int = 0
 ) -> tuple[int | None, int | None]:
     """(flash, internal RAM) in bytes, both None for a board whose firmware is a process.
 
@@ -46,4 +46,7 @@ def estimate_memory(
         ram += IDF_DATA_BYTES
     if board.psram is None or ram + sources.arena_bytes <= board.region("arena").size:
         ram += sources.arena_bytes
+    needs = Needs(arena=sources.arena_bytes, weights=sources.weights_bytes)
+    if has_room(needs, board, input_bytes):
+        ram += input_bytes  # the copy that inferences are repeated from
     return SKETCH_CODE + code + sources.weights_bytes, ram

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ def generate_project(
     library: str | None = None,
     pictures: Pictures = SERIAL,
     kernels: str = AUTO,
+    no_passes: Collection[str] = (),
     others: Sequence[Board] = (),
     known_answer: Callable[[], int | None] = lambda: None,
     force: bool = False,
@@ -94,6 +95,7 @@ def generate_project(
         library: where TensorFlow Lite Micro comes from, when not from its usual place.
         pictures: where the firmware's pictures come from beside the serial line.
         kernels: the compiled runtime's kernel set; "auto" is the one that the board names.
+        no_passes: lossless passes of the compiled runtime to leave out.
         others: boards that may be proposed when the model does not fit this one.
         known_answer: gives the CRC-32 of the right outputs for the self-test's input, if known.
         force: overwrite files that were edited by hand.
@@ -108,7 +110,7 @@ def generate_project(
     data = read_bytes(model)
     source = ModelSource(parse_model(data, str(model)), data, sha256_bytes(data))
     metadata = read_metadata(source.graph, str(model))
-    sources = runtime_sources(runtime, source, board, library, kernels)
+    sources = runtime_sources(runtime, source, board, library, kernels, no_passes)
     needs = Needs(arena=sources.arena_bytes, weights=sources.weights_bytes)
     memory = check_fit(needs, board, others)
     check_source(pictures.source, board, metadata, str(model))

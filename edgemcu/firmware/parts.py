@@ -72,6 +72,7 @@ _COUNTER = {
 }
 _SKETCH = {
     "project/edgemcu_app.c.jinja": "src/edgemcu_app.c",
+    "project/main.c.jinja": "src/main.c",
     "project/edgemcu_app.h.jinja": "include/edgemcu_app.h",
     "sketch/counter.h": "include/counter.h",
     "sketch/frame.c": "src/frame.c",
@@ -91,7 +92,6 @@ _SKETCH = {
 }
 # What ESP-IDF does in its own way.
 _OWN_BUILD = {
-    "project/main.c.jinja": "src/main.c",
     "project/scripts/flags.py": "scripts/flags.py",
     "project/platformio.ini.jinja": "platformio.ini",
 }
@@ -104,8 +104,8 @@ _SOURCE = {
         "project/source/photos.c.jinja": "src/photos.c",
         "project/source/photos.h.jinja": "src/photos.h",
     },
-    # What the board's camera adds to this is its driver.
     "camera": {
+        "project/source/esp32-camera.c": "src/source.c",
         "sketch/source.h": "include/source.h",
         "sketch/resize.c": "src/resize.c",
         "sketch/resize.h": "include/resize.h",
@@ -156,6 +156,8 @@ def board_constants(board: Board) -> list[tuple[str, Constants]]:
         groups.append(esp_idf.task_constants(board.startup))
     elif board.clock is not None:
         groups.append(("The processor's clock", [("BOARD_HZ", f"{board.clock.hz}u")]))
+    if board.camera is not None:
+        groups.append(esp_idf.camera_constants(board.camera, board.psram))
     if isinstance(board.serial, EspUart):
         groups.append(esp_idf.uart_constants(board.serial))
     if isinstance(board.clock, Stm32Clock):

@@ -68,7 +68,7 @@ def check_source(source: Source, board: Board, metadata: ModelMetadata | None, m
             where=model,
             hint='use a model that edgemcu quantized, or source = "serial"',
         )
-    if source == "camera":
+    if source == "camera" and board.camera is None:
         raise BoardError(f"{board.name} has no camera", hint="see `edgemcu boards`")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from edgemcu._version import __version__
@@ -65,7 +65,12 @@ ESP_NN = "esp-nn"
 
 
 def runtime_sources(
-    runtime: str, model: ModelSource, board: Board, library: str | None, kernels: str = AUTO
+    runtime: str,
+    model: ModelSource,
+    board: Board,
+    library: str | None,
+    kernels: str = AUTO,
+    no_passes: Collection[str] = (),
 ) -> RuntimeSources:
     """The sources of `model` for a runtime.
 
@@ -73,10 +78,11 @@ def runtime_sources(
         runtime: "compiled" or "tflm".
         library: where an interpreter's sources come from, None for the usual place.
         kernels: the compiled runtime's kernel set, AUTO for the one that the board names.
+        no_passes: lossless passes of the compiled runtime to leave out.
 
     Raises:
-        UnsupportedModelError: the runtime cannot compute it, there is no such kernel set, or not
-            for this board.
+        UnsupportedModelError: the runtime cannot compute it, there is no such kernel set or
+            pass, or not for this board.
     """
     if runtime == "compiled":
         target = board.kernels.compiled if kernels == AUTO else kernels
@@ -85,17 +91,21 @@ def runtime_sources(
                 f"the kernels {ESP_NN} come with ESP-IDF, which {board.name} is not built on",
                 hint="leave --kernels out, or choose a board with an ESP32",
             )
-        return compiled_sources(model, target)
+        return compiled_sources(model, target, no_passes)
     from edgemcu.firmware.tflm import tflm_sources
 
     return tflm_sources(model, board, library)
 
 
-def compiled_sources(model: ModelSource, target: str) -> RuntimeSources:
+def compiled_sources(
+    model: ModelSource, target: str, no_passes: Collection[str] = ()
+) -> RuntimeSources:
     """The compiled runtime: C that needs nothing but a C compiler."""
     from edgemcu.compiler import compile_model
 
-    compiled = compile_model(model.graph, target=target, model_digest=model.digest)
+    compiled = compile_model(
+        model.graph, target=target, model_digest=model.digest, without_passes=no_passes
+    )
     files = {f"{LIBRARY}/{name}": text for name, text in compiled.files.items()}
     files[f"{LIBRARY}/library.json"] = library_json()
     components: tuple[tuple[str, str], ...] = ()

@@ -12,14 +12,16 @@ from urllib.parse import unquote
 
 from edgemcu._version import __version__
 from edgemcu.board_schema import Board
-from edgemcu.errors import ToolMissingError
+from edgemcu.compiler.kernels.esp_nn import VERSION as ESP_NN_VERSION
+from edgemcu.errors import ProjectError, ToolMissingError
 from edgemcu.firmware.cmsis_nn import extension
 from edgemcu.firmware.escape import c_bytes
+from edgemcu.firmware.esp_nn import TFLM_COMPONENT
 from edgemcu.firmware.runtime import LIBRARY, ModelSource, RuntimeSources, library_json
 from edgemcu.firmware.templates import render
 from edgemcu.firmware.tflm_arena import ArenaEstimate, compute_arena
 from edgemcu.firmware.tflm_kernels import OPERATORS, Kernels, check_operators
-from edgemcu.firmware.tflm_sizes import AAPCS, LP64, Abi
+from edgemcu.firmware.tflm_sizes import AAPCS, ILP32, LP64, Abi
 from edgemcu.graph.ir import Tensor
 from edgemcu.tflite.file import ModelFile, open_model
 
@@ -56,6 +58,8 @@ def tflm_sources(model: ModelSource, board: Board, library: str | None) -> Runti
             sets it up.
         ToolMissingError: `library` is a folder that is not there, or does not hold TFLM.
     """
+    if board.platformio.framework == "espidf":
+        return _esp_idf_sources(model, library)
     check_library(library)
     kernels = library_kernels(library)
     file = open_model(model.data, "the model")
@@ -72,6 +76,35 @@ def tflm_sources(model: ModelSource, board: Board, library: str | None) -> Runti
         lib_deps=(library or DEFAULT_LIBRARY,),
         # Bare-metal platforms link the mathematical library by themselves.
         libraries=("m",) if board.hosted else (),
+    )
+
+
+def _esp_idf_sources(model: ModelSource, library: str | None) -> RuntimeSources:
+    """With Espressif's component, which the component manager gets; ESP-NN is always on in it.
+
+    Raises:
+        UnsupportedModelError: operators or a memory plan that TFLM would not run as edgemcu
+            sets it up.
+        ProjectError: a library of one's own, which has no place in a project for ESP-IDF.
+    """
+    if library is not None:
+        raise ProjectError(
+            f"TensorFlow Lite Micro for ESP-IDF is the component {TFLM_COMPONENT[0]}",
+            where=library,
+            hint="leave [tflm] library and EDGEMCU_TFLM_LIBRARY out for this board",
+        )
+    file = open_model(model.data, "the model")
+    check_operators(file)
+    arena = compute_arena(file, ILP32, "esp-nn")
+    return RuntimeSources(
+        name="tflm",
+        kernels="esp-nn",
+        # ESP-IDF has a C library with an abort of its own, like a hosted system.
+        files=tflm_files(model, file, arena, "esp-nn", hosted=True),
+        arena_bytes=arena.bytes,
+        weights_bytes=len(model.data),
+        cplusplus=True,
+        components=(TFLM_COMPONENT, ("espressif/esp-nn", ESP_NN_VERSION)),
     )
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgemcu.errors import UnsupportedModelError
-from edgemcu.firmware import cmsis_nn
+from edgemcu.firmware import cmsis_nn, esp_nn
 from edgemcu.firmware.cmsis_nn import Extension, elements
 from edgemcu.firmware.tflm_sizes import Abi
 from edgemcu.tflite.file import FileOperator, FileTensor, ModelFile
 
-Kernels = Literal["reference", "cmsis-nn"]
+Kernels = Literal["reference", "cmsis-nn", "esp-nn"]
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,12 @@ def data_bytes(name: str, kernels: Kernels, abi: Abi) -> int:
     operator = OPERATORS[name]
     if operator.data is None:
         return 0
-    return abi.size(operator.data) + (operator.cmsis_nn_extra if kernels == "cmsis-nn" else 0)
+    extra = 0
+    if kernels == "cmsis-nn":
+        extra = operator.cmsis_nn_extra
+    elif kernels == "esp-nn":
+        extra = esp_nn.EXTRA_BYTES.get(name, 0)
+    return abi.size(operator.data) + extra
 
 
 def temporaries(model: ModelFile, op: FileOperator) -> Iterator[FileTensor]:
@@ -185,4 +190,6 @@ def scratch_buffers(
         return [*accumulators, 4 * len(image.shape), 4 * elements(axes)]
     if kernels == "cmsis-nn":
         return cmsis_nn.scratch_buffers(model, op, extension)
+    if kernels == "esp-nn":
+        return esp_nn.scratch_buffers(model, op)
     return []

@@ -40,6 +40,14 @@ _NO_LIBRARY = {
     ),
 }
 _DOWNLOAD = re.compile(r"HTTPClientError|UnknownPackageError|InternetConnection|VCSBaseException")
+_NO_COMPONENT = re.compile(r"Cannot establish a connection to the component registry|Failed to get")
+_A_NETWORK = "is there a network? A library can also be a local folder."
+_HOW_TO_GET: dict[str | None, str] = {
+    "espidf": "with a network it gets the platform espressif32, its toolchain, ESP-IDF and "
+    "Espressif's components by itself (some gigabytes, once); without one, copy the folder "
+    "~/.platformio from a computer that has built for this board, or build the project there "
+    "with `pio run`.",
+}
 _INSTALLING = re.compile(r"^\w+ Manager: Installing (\S+)", re.M)
 
 
@@ -210,7 +218,13 @@ def explain_failure(
         return ToolMissingError(
             f"PlatformIO could not get {wanted[-1] if wanted else 'a package'}",
             where=board.name,
-            hint=f"is there a network? A library can also be a local folder. The whole log: {log}",
+            hint=f"{_HOW_TO_GET.get(board.platformio.framework, _A_NETWORK)} The whole log: {log}",
+        )
+    if _NO_COMPONENT.search(output):
+        return ToolMissingError(
+            "ESP-IDF's component manager could not get a component",
+            where=board.name,
+            hint=f"{_HOW_TO_GET['espidf']} The whole log: {log}",
         )
     return BuildError(
         f"PlatformIO ended with status {code}:\n{_excerpt(output)}",

@@ -28,6 +28,7 @@ class MemoryUse:
 
 @dataclass(frozen=True)
 class _Section:
+    name: str
     address: int
     load_address: int
     size: int
@@ -48,6 +49,8 @@ def memory_use(elf: Path, board: Board) -> MemoryUse:
             ram_bytes=sum(s.size for s in sections if s.writable),
             regions={},
         )
+    if board.platformio.framework == "espidf":
+        return _esp_idf_use(sections, board)
     used = {region.name: 0 for region in board.memory}
     for section in sections:
         run = _region_at(board, section.address)
@@ -61,9 +64,22 @@ def memory_use(elf: Path, board: Board) -> MemoryUse:
     )
 
 
+def _esp_idf_use(sections: list[_Section], board: Board) -> MemoryUse:
+    """In ESP-IDF's map PSRAM is seen where flash is, and what is copied from flash to RAM has no
+    load address. Sections that end in "dummy" keep room free for what another bus sees."""
+    real = [section for section in sections if not section.name.endswith("dummy")]
+    constant, ram = board.region("code"), board.region("data")
+    used = {
+        constant.name: sum(s.size for s in real if s.in_file),
+        ram.name: sum(s.size for s in real if s.address in ram),
+    }
+    if board.psram is not None:
+        used["psram"] = sum(s.size for s in real if s.address in constant and not s.in_file)
+    return MemoryUse(used[constant.name], used[ram.name], used)
+
+
 def _region_at(board: Board, address: int) -> Memory | None:
-    inside = (r for r in board.memory if r.origin <= address < r.origin + r.size)
-    return next(inside, None)
+    return next((region for region in board.memory if address in region), None)
 
 
 def _sections(elf: Path) -> list[_Section]:
@@ -75,11 +91,11 @@ def _sections(elf: Path) -> list[_Section]:
         with elf.open("rb") as stream:
             file = ELFFile(stream)
             segments = [s.header for s in file.iter_segments("PT_LOAD")]
-            headers = [s.header for s in file.iter_sections()]
+            headers = [(s.name, s.header) for s in file.iter_sections()]
     except (OSError, ELFError) as problem:
         raise BuildError(f"is not a linked program: {problem}", where=str(elf)) from None
     found = []
-    for header in headers:
+    for name, header in headers:
         if not header.sh_flags & _ALLOC or not header.sh_size:
             continue
         address = int(header.sh_addr)
@@ -93,6 +109,7 @@ def _sections(elf: Path) -> list[_Section]:
         )
         found.append(
             _Section(
+                name=name,
                 address=address,
                 load_address=address + shift,
                 size=int(header.sh_size),

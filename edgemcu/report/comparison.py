@@ -90,14 +90,16 @@ class Comparison:
         }
 
 
-def _changes(old: Figures | None, new: Figures, old_accuracy: float | None) -> list[Change]:
-    """All figures; those of `old` only where it can be compared."""
+def _changes(old: Figures, new: Figures, *, same_program: bool, same_clock: bool) -> list[Change]:
+    """All figures; those of `old` only where they can be compared."""
 
     def of(name: str, title: str, unit: Unit) -> Change:
-        return Change(name, title, unit, _value(old, name) if old else None, _value(new, name))
+        timed = name.startswith(("latency", "instructions"))
+        before = _value(old, name) if same_program and (same_clock or not timed) else None
+        return Change(name, title, unit, before, _value(new, name))
 
     return [
-        Change("accuracy", "accuracy", "share", old_accuracy, new.accuracy, False),
+        Change("accuracy", "accuracy", "share", old.accuracy, new.accuracy, False),
         of("latency_ms.p50", "latency, p50", "ms"),
         of("latency_ms.max", "latency, max", "ms"),
         of("instructions.p50", "instructions, p50", "instructions"),
@@ -126,9 +128,16 @@ def compare(old: Verification, new: Verification, baseline: str) -> Comparison:
             f"The baseline is of {_place(old)}, this is {_place(new)}: only accuracy and answers "
             "can be compared."
         )
+    elif _machine(old) != _machine(new):
+        notes.append(f"The baseline is of {_place(old)}: its times count something else.")
     if old.inputs_sha256 != new.inputs_sha256:
         notes.append(f"Other inputs: {old.inputs} then, {new.inputs} now.")
-    changes = _changes(old.figures if comparable else None, new.figures, old.figures.accuracy)
+    changes = _changes(
+        old.figures,
+        new.figures,
+        same_program=comparable,
+        same_clock=_machine(old) == _machine(new),
+    )
     before_by_input = {p.input: p.answer for p in old.predictions}
     both = [p for p in new.predictions if p.input in before_by_input]
     answers = tuple(
@@ -146,6 +155,12 @@ def compare(old: Verification, new: Verification, baseline: str) -> Comparison:
         compared=len(both),
         notes=tuple(notes),
     )
+
+
+def _machine(verification: Verification) -> str:
+    """What its times are counted by; one port is as good as another."""
+    emulators = ("host", "qemu", "renode")
+    return verification.target if verification.target in emulators else "port"
 
 
 def _place(verification: Verification) -> str:

@@ -60,3 +60,9 @@ def signed_figure(value: float | None, unit: str) -> str:
     if unit == "share":
         return f"{sign}{abs(100 * value):.1f} points"
     return f"{sign}{figure(abs(value), unit)}"
+
+
+def printable(text: str) -> str:
+    """A name from outside as a terminal may have it: no control characters, no stray bytes."""
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in whole)

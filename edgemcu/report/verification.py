@@ -226,6 +226,14 @@ class Verification:
 _ADAPTER: TypeAdapter[Verification] = TypeAdapter(Verification)
 
 
+def _finite(text: str) -> float:
+    """What is no number, or beyond all numbers, would pass every comparison."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no figure")
+    return value
+
+
 def load_verification(path: Path) -> Verification:
     """A document that `Verification.to_json` made.
 
@@ -234,7 +242,9 @@ def load_verification(path: Path) -> Verification:
     """
     hint = "make one with `edgemcu verify --baseline FILE --save-baseline`"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(
+            path.read_text(encoding="utf-8"), parse_constant=_finite, parse_float=_finite
+        )
     except FileNotFoundError:
         raise ProjectError("there is no such baseline", where=str(path), hint=hint) from None
     except (OSError, ValueError, RecursionError):

@@ -56,10 +56,15 @@ class LayerCount:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long an inference should take on a board: a range, by clock and published boards."""
+    """How long an inference should take on a board: a range, by clock and published boards.
+
+    The board that the range comes from has 5 wait states behind a cache; `flash_wait_states` are
+    this board's, None where its file does not say.
+    """
 
     board: str
     clock_hz: int
+    flash_wait_states: int | None
     least_ms: float
     most_ms: float
 
@@ -337,7 +342,8 @@ def _estimates(measured: Board, total: Count) -> tuple[Estimate, ...]:
         if board.core.name != measured.core.name or hz is None or _only_emulated(board):
             continue
         low, high = (1000 * total.cycles * times / hz for times in LATENCY_OVER_MODEL)
-        estimates.append(Estimate(board.name, hz, low, high))
+        waits = getattr(board.clock, "flash_wait_states", None)
+        estimates.append(Estimate(board.name, hz, waits, low, high))
     return tuple(estimates)
 
 

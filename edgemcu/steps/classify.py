@@ -18,6 +18,7 @@ from edgemcu.errors import DatasetError, InputsError
 from edgemcu.photo import EXTENSIONS
 from edgemcu.preprocessing import load_pixels
 from edgemcu.reference import run_reference
+from edgemcu.report.text import printable
 from edgemcu.steps.evidence import output_scores
 from edgemcu.steps.request import FirmwareRequest
 from edgemcu.steps.stimulus import tensor_bytes
@@ -142,11 +143,13 @@ def classify_photos(
                     raise DatasetError(problem, where=str(path))
                 pixels = photo_pixels(subject, path)
             except DatasetError as error:
-                done.append(ClassifiedPhoto(_printable(path), error=error.message))
+                done.append(ClassifiedPhoto(printable(str(path)), error=error.message))
                 continue
             session = session or stack.enter_context(subject.open(limits))
             kernels = session.identity.kernels
-            done.append(classify_pixels(subject, session, pixels, top=top, name=_printable(path)))
+            done.append(
+                classify_pixels(subject, session, pixels, top=top, name=printable(str(path)))
+            )
             good.append(path)
     if check:
         done = _checked(subject, done, good, top, console)
@@ -164,9 +167,9 @@ def photo_pixels(subject: Subject, source: Path | NDArray[np.uint8]) -> NDArray[
 
     Raises:
         DatasetError: the file is missing, damaged or not a photo.
+        InputsError: the model does not say how a photo becomes its input.
     """
-    assert subject.metadata is not None
-    return load_pixels(source, subject.metadata.preprocessing)
+    return load_pixels(source, subject.photo_metadata.preprocessing)
 
 
 def classify_pixels(
@@ -196,7 +199,6 @@ def _latency(subject: Subject, result: InferenceResult) -> float | None:
 
 
 def _ranking(subject: Subject, outputs: bytes, top: int) -> tuple[Ranked, ...]:
-    assert subject.metadata is not None
     rows = np.frombuffer(outputs, np.uint8)[None]
     scores = output_scores(subject.graph, rows)
     if scores is None:
@@ -205,7 +207,7 @@ def _ranking(subject: Subject, outputs: bytes, top: int) -> tuple[Ranked, ...]:
         )
     # A stable sort: of equal scores the first class wins, as on the device.
     order = np.argsort(-scores[0], kind="stable")[:top]
-    names = subject.metadata.classes
+    names = subject.photo_metadata.classes
     return tuple(Ranked(names[int(i)], round(float(scores[0][i]), 6)) for i in order)
 
 
@@ -217,11 +219,10 @@ def _checked(
     console: Console,
 ) -> list[ClassifiedPhoto]:
     """The same photos with what the reference interpreter says of those at the paths `good`."""
-    assert subject.metadata is not None
     if not good:
         return list(done)
     pixels = np.stack([photo_pixels(subject, path).reshape(-1) for path in good])
-    tensors = tensor_bytes(subject.graph, subject.metadata.preprocessing, pixels)
+    tensors = tensor_bytes(subject.graph, subject.photo_metadata.preprocessing, pixels)
     expected = run_reference(subject.request.model, tensors, console=console)
     found = iter(expected)
     checked = []
@@ -235,11 +236,6 @@ def _checked(
             )
         checked.append(photo)
     return checked
-
-
-def _printable(path: Path) -> str:
-    """A file's name may be any bytes."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _expand(paths: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:

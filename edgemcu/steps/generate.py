@@ -49,6 +49,7 @@ def generate_firmware(
         library=request.tflm_library,
         pictures=_pictures(request, console),
         kernels=request.kernels,
+        no_passes=request.no_passes,
         others=list_boards(request.project_directory),
         known_answer=lambda: pattern_outputs_crc32(model, request.folder / ANSWERS_FOLDER, console),
         force=force,
@@ -59,6 +60,13 @@ def generate_firmware(
         console.info(
             f"{generated.arena_bytes} bytes of activations do not fit into the internal RAM of "
             f"{board.name}: they lie in PSRAM, which is slower"
+        )
+    promised = board.kernels.tflm
+    if generated.runtime == "tflm" and generated.kernels == "reference" != promised:
+        console.warn(
+            f"this library of TensorFlow Lite Micro has reference kernels, {board.name}'s file "
+            f"promises {promised}: it is several times slower, and `verify` will say so; "
+            "tools/make_tflm_library.py makes one with them (docs/tflm.md)"
         )
     if generated.source == "flash":
         console.info(f"{generated.photos} test photos in flash")

@@ -19,6 +19,7 @@ from edgemcu.graph.facts import graph_facts, layer_name
 from edgemcu.graph.ir import Graph, Tensor
 from edgemcu.preprocessing import METADATA_NAME
 from edgemcu.project import Runtime
+from edgemcu.steps.layers import CompiledPlan, compiled_plans
 from edgemcu.tflite.file import FileTensor, ModelFile, open_model
 from edgemcu.tflite.metadata import ModelMetadata, decode_metadata, read_metadata
 from edgemcu.tflite.reader import convert, read_bytes
@@ -112,6 +113,7 @@ class Inspection:
             any runtime gets along with which keeps an operator's inputs and outputs apart.
         unsupported: what edgemcu cannot run; empty for a model that it can.
         problem: the same in a sentence.
+        plans: what the compiled runtime makes of it, by kernel set, if asked for.
     """
 
     model: Path
@@ -129,6 +131,7 @@ class Inspection:
     placements: tuple[Placement, ...]
     unsupported: tuple[UnsupportedOperator, ...] = ()
     problem: str | None = None
+    plans: tuple[CompiledPlan, ...] = ()
 
     @property
     def supported(self) -> bool:
@@ -165,11 +168,16 @@ class Inspection:
             "peak_activation_bytes": self.peak_activation_bytes,
             "placements": [place.to_json() for place in self.placements],
             "fits": list(self.fitting_boards),
+            "plans": [plan.to_json() for plan in self.plans],
         }
 
 
 def inspect_model(
-    model: Path, boards: Sequence[str] | None = None, *, project_directory: Path | None = None
+    model: Path,
+    boards: Sequence[str] | None = None,
+    *,
+    layers: bool = False,
+    project_directory: Path | None = None,
 ) -> Inspection:
     """Look into a .tflite, whoever made it.
 
@@ -178,6 +186,7 @@ def inspect_model(
 
     Args:
         boards: names; all of them by default.
+        layers: whether to compile it, and show each layer's kernel, cost and place in memory.
         project_directory: where a user's own boards/ lie.
 
     Raises:
@@ -217,6 +226,7 @@ def inspect_model(
         placements=tuple(
             _place(source, board, runtime) for board in chosen for runtime in get_args(Runtime)
         ),
+        plans=compiled_plans(source, chosen) if layers else (),
     )
 
 
@@ -226,7 +236,7 @@ def _place(model: ModelSource, board: Board, runtime: str) -> Placement:
         sources = runtime_sources(runtime, model, board, None)
     except UnsupportedModelError as error:
         return place(board.name, runtime, reason=error.message)
-    flash, ram = estimate_memory(sources, model.graph.ops, board)
+    flash, ram = estimate_memory(sources, model.graph.ops, board, model.graph.input_bytes)
     reason = None
     try:
         check_fit(Needs(arena=sources.arena_bytes, weights=sources.weights_bytes), board)

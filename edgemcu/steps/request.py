@@ -30,6 +30,7 @@ class FirmwareRequest:
         runtime: "compiled" or "tflm".
         folder: holds `project/` (the PlatformIO project) and what build and run write beside it.
         kernels: the compiled runtime's kernel set, or "auto" for the board's.
+        no_passes: lossless passes of the compiled runtime to leave out.
         source: where the firmware's pictures come from: "serial", "flash" or "camera".
     """
 
@@ -40,6 +41,7 @@ class FirmwareRequest:
     runtime: Runtime
     folder: Path
     kernels: str = DEFAULT_KERNELS
+    no_passes: tuple[str, ...] = ()
     source: Source = DEFAULT_SOURCE
 
     @property
@@ -121,6 +123,7 @@ def firmware_request(
     runtime: str | None = None,
     source: str | None = None,
     kernels: str | None = None,
+    no_pass: tuple[str, ...] = (),
     out: Path | None = None,
 ) -> FirmwareRequest:
     """Fill in what was not said from the project, if there is one.
@@ -160,4 +163,5 @@ def firmware_request(
         source=chosen_source,
         folder=(out or base / variant).absolute(),
         kernels=kernels or (settings.kernels if settings else DEFAULT_KERNELS),
+        no_passes=no_pass or (settings.no_passes if settings else ()),
     )

@@ -71,7 +71,7 @@ def compose_report(
     """
     equal = (device.outputs == expected).all(axis=1)
     facts = graph_facts(graph)
-    layers, arena = _layers(graph, facts, built)
+    layers, arena = _layers(graph, facts, built, request.no_passes)
     scores = output_scores(graph, device.outputs)
     project = request.project if request.own_model else None
     return RunReport(
@@ -131,7 +131,7 @@ def _history(training: TrainedModel | None) -> tuple[Epoch, ...]:
 
 
 def _layers(
-    graph: Graph, facts: GraphFacts, built: BuiltFirmware
+    graph: Graph, facts: GraphFacts, built: BuiltFirmware, no_passes: tuple[str, ...]
 ) -> tuple[tuple[Layer, ...], tuple[ArenaBuffer, ...]]:
     """The layers as they run, and where their tensors lie, if that was planned ahead of time."""
     if built.project.runtime != "compiled":
@@ -141,7 +141,10 @@ def _layers(
         )
         return tuple(plain), ()
     compiled = compile_model(
-        graph, target=built.project.kernels, model_digest=built.project.model_digest
+        graph,
+        target=built.project.kernels,
+        model_digest=built.project.model_digest,
+        without_passes=no_passes,
     )
     last = len(compiled.layers) - 1
     layers = tuple(

@@ -69,6 +69,15 @@ class Subject:
             return self.request.kernels
         return self.board.kernels.compiled
 
+    @property
+    def photo_metadata(self) -> ModelMetadata:
+        """How a photo becomes the model's input.
+
+        Raises:
+            InputsError: the model does not say it.
+        """
+        return _must_take_photos(self.metadata, self.request.model)
+
     def open(
         self, limits: Limits | None = None, on_line: Callable[[str], None] | None = None
     ) -> DeviceSession:
@@ -161,13 +170,8 @@ def prepare(
     model = request.existing_model()
     graph = read_model(model)
     metadata = read_metadata(graph, str(model))
-    if photos and metadata is None:
-        raise InputsError(
-            "the model does not say how a photo becomes its input, nor what its outputs mean",
-            where=str(model),
-            hint="models that edgemcu made say it; this one takes tensors: edgemcu verify "
-            "--inputs FILE.npy",
-        )
+    if photos:
+        _must_take_photos(metadata, model)
     require_target(board, target)
     program, memory, toolchain = None, None, None
     if target.kind == "port":
@@ -189,6 +193,17 @@ def prepare(
         toolchain=toolchain,
         sanitized=sanitize,
     )
+
+
+def _must_take_photos(metadata: ModelMetadata | None, model: Path) -> ModelMetadata:
+    if metadata is None:
+        raise InputsError(
+            "the model does not say how a photo becomes its input, nor what its outputs mean",
+            where=str(model),
+            hint="models that edgemcu made say it; this one takes tensors: edgemcu verify "
+            "--inputs FILE.npy",
+        )
+    return metadata
 
 
 def _program_here(

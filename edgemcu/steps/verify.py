@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from edgemcu.errors import InputsError
 from edgemcu.reference import inputs_digest, reference_name, reference_outputs
 from edgemcu.report.comparison import Comparison, compare, regression_checks
 from edgemcu.report.junit import junit_error, junit_xml
+from edgemcu.report.text import printable
 from edgemcu.report.verification import (
     Difference,
     Distribution,
@@ -52,7 +54,6 @@ BASELINE_FILE = "edgemcu-baseline.json"
 GOLDEN_FOLDER = "golden"
 
 EXIT_FAILED = 1
-EXIT_NOT_VERIFIED = 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class VerifyResult:
             **self.verification.to_json(),
             "comparison": self.comparison.to_json() if self.comparison else None,
             "report_html": str(self.page),
+            "saved_baseline": str(self.saved) if self.saved else None,
         }
 
 
@@ -163,7 +165,7 @@ def verify_firmware(
         saved = None
         if save_baseline and path is not None:
             if verification.passed:
-                write_json(path, verification.to_json())
+                _save(path, json.dumps(verification.to_json(), indent=2) + "\n")
                 saved = path
             else:
                 console.warn("not saved as the baseline: a check failed")
@@ -200,7 +202,9 @@ def errors_in_junit(junit: Path | None, board: str, on: str | None) -> Iterator[
         if junit is not None:
             seconds = time.monotonic() - started
             text = junit_error(board, on or "emulator", error, seconds=seconds, finished=_now())
-            write_text(junit, text)
+            # That it cannot be written, too, is not what went wrong.
+            with suppress(OSError):
+                write_text(junit, text)
         raise
 
 
@@ -254,7 +258,7 @@ def assemble(
     if photos is not None and scores is not None:
         predictions = tuple(
             Prediction(
-                photos.ids[row],
+                printable(photos.ids[row]),
                 photos.classes[int(photos.labels[row])],
                 photos.classes[int(scores[row].argmax())],
                 round(float(scores[row].max()), 6),
@@ -282,7 +286,7 @@ def assemble(
         differences=_differences(expected, device.outputs, stimulus),
         versions=_versions(subject),
         finished=_now(),
-        command=_command(subject),
+        command=_command(subject, stimulus),
         samples=photo_samples(photos, scores, equal),
     )
 
@@ -300,7 +304,7 @@ def _differences(
     return tuple(
         Difference(
             inference=m.inference,
-            input=stimulus.photos.ids[m.inference] if stimulus.photos else None,
+            input=printable(stimulus.photos.ids[m.inference]) if stimulus.photos else None,
             offset=int(np.flatnonzero(expected[m.inference] != got[m.inference])[0]),
             differing=m.differing,
             expected=m.expected.hex(),
@@ -312,7 +316,7 @@ def _differences(
 
 def _title(subject: Subject) -> str:
     project = subject.request.project
-    return project.name if project else subject.request.model.stem
+    return project.name if project else printable(subject.request.model.stem)
 
 
 def _versions(subject: Subject) -> dict[str, str]:
@@ -324,7 +328,7 @@ def _versions(subject: Subject) -> dict[str, str]:
     return {**versions, "compiler": subject.toolchain} if subject.toolchain else versions
 
 
-def _command(subject: Subject) -> str:
+def _command(subject: Subject, stimulus: Stimulus) -> str:
     request = subject.request
     source = ["--project", str(request.project.directory)] if request.project else []
     configured = request.project.file.firmware.model if request.project else None
@@ -334,6 +338,12 @@ def _command(subject: Subject) -> str:
     words += ["--runtime", request.runtime]
     if request.kernels != DEFAULT_KERNELS:
         words += ["--kernels", request.kernels]
+    for name in request.no_passes:
+        words += ["--no-pass", name]
+    if stimulus.photos is None:
+        words += ["--inputs", stimulus.what]
+    else:
+        words += ["--images", str(len(stimulus.photos))]
     return shlex.join([*words, "--sanitize"] if subject.sanitized else words)
 
 
@@ -368,13 +378,22 @@ def _write(
     with step.rewriting(inputs) as staged:
         write_text(staged.path / "report.html", page)
         write_json(staged.path / "report.json", verification.to_json())
-    if outputs.junit is not None:
-        write_text(outputs.junit, junit_xml(verification, seconds))
-    if outputs.html is not None:
-        write_text(outputs.html, page)
-    if outputs.markdown is not None:
-        write_text(outputs.markdown, verification_markdown(verification, comparison))
+    for path, text in (
+        (outputs.html, page),
+        (outputs.markdown, verification_markdown(verification, comparison)),
+        (outputs.junit, junit_xml(verification, seconds)),
+    ):
+        if path is not None:
+            _save(path, text)
     return step.path / "report.html"
+
+
+def _save(path: Path, text: str) -> None:
+    """Raises: InputsError: the file that was asked for cannot be written."""
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputsError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
 def _now() -> str:

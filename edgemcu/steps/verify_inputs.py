@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from edgemcu.console import QUIET, Console
-from edgemcu.data import load_dataset
+from edgemcu.data import dataset_digest, load_dataset
 from edgemcu.data.labelled import load_labelled
-from edgemcu.errors import InputsError, ProjectError, TrainingError
+from edgemcu.errors import DatasetError, InputsError, ProjectError
+from edgemcu.preprocessing import METADATA_NAME
 from edgemcu.project import VerifyTable
 from edgemcu.steps.dataset import dataset_spec
 from edgemcu.steps.stimulus import Stimulus, photo_stimulus, tensor_stimulus
 from edgemcu.steps.subject import Subject
-from edgemcu.steps.train import load_trained
 
 DEFAULT_INPUTS = "random:10"
 
@@ -45,7 +46,8 @@ def choose_stimulus(
     project, settings = subject.request.project, verify_settings(subject)
     if photos is None and settings.photos is not None and project is not None:
         photos = project.directory / Path(settings.photos).expanduser()
-    if photos is None and not subject.request.own_model:
+    own = subject.request.own_model or _trained_on_the_projects(subject, console)
+    if photos is None and not own:
         if images is not None:
             raise InputsError(
                 "this model has no test photos",
@@ -54,41 +56,42 @@ def choose_stimulus(
                 "or use --inputs random:N",
             )
         return tensor_stimulus(subject.graph, DEFAULT_INPUTS)
-    if subject.metadata is None:
-        raise InputsError(
-            "the model does not say how a photo becomes its input",
-            where=str(subject.request.model),
-            hint="use --inputs random:N; a model that edgemcu made would say it",
-        )
+    metadata = subject.photo_metadata
     if photos is not None:
-        test = load_labelled(photos, subject.metadata.preprocessing, subject.metadata.classes)
+        test = load_labelled(photos, metadata.preprocessing, metadata.classes)
     else:
         assert project is not None
-        dataset = load_dataset(
-            dataset_spec(project), subject.metadata.preprocessing, console=console
-        )
-        if dataset.classes != subject.metadata.classes:
-            raise _trained_on_others(subject)
-        _check_held_back(subject, dataset.digest)
+        dataset = load_dataset(dataset_spec(project), metadata.preprocessing, console=console)
+        # An accuracy over photos that the network may have been trained on would be no accuracy.
+        trained_on = _trained_on(subject)
+        if dataset.classes != metadata.classes or trained_on not in (None, dataset.digest):
+            raise ProjectError(
+                "the project's photos are not those that the model was trained on, so its test "
+                "photos may not be new to it",
+                where=str(subject.request.model),
+                hint="run `edgemcu train` and `edgemcu quantize`, or name a folder with --photos",
+            )
         test = dataset.test
-    return photo_stimulus(subject.graph, subject.metadata, test, images or settings.images)
+    return photo_stimulus(subject.graph, metadata, test, images or settings.images)
 
 
-def _check_held_back(subject: Subject, digest: str) -> None:
-    """An accuracy over photos that the network may have been trained on would be no accuracy."""
-    assert subject.request.project is not None
+def _trained_on(subject: Subject) -> str | None:
+    """The digest of the photos and their split that the model says it was made from."""
     try:
-        trained_on = load_trained(subject.request.project).recipe["dataset"]["digest"]
-    except (TrainingError, KeyError, TypeError):
-        return
-    if trained_on != digest:
-        raise _trained_on_others(subject)
+        record = json.loads(subject.graph.metadata[METADATA_NAME])
+        digest = record["training"]["dataset"]["digest"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return digest if isinstance(digest, str) else None
 
 
-def _trained_on_others(subject: Subject) -> ProjectError:
-    return ProjectError(
-        "the project's photos are not those that the model was trained on, so its test photos "
-        "may not be new to it",
-        where=str(subject.request.model),
-        hint="run `edgemcu train` and `edgemcu quantize`, or name a folder with --photos",
-    )
+def _trained_on_the_projects(subject: Subject, console: Console) -> bool:
+    """Whether a model that was brought along is one of the project's own, by its record."""
+    trained_on = _trained_on(subject)
+    if subject.request.project is None or trained_on is None:
+        return False
+    try:
+        spec = dataset_spec(subject.request.project)
+        return dataset_digest(spec, console=console) == trained_on
+    except DatasetError:
+        return False

@@ -29,7 +29,6 @@ void inference_begin(uint32_t id, uint8_t kind)
     inference.kind = kind;
     inference.received = 0;
     inference.crc = 0;
-    inference.last_data = counter_now();
 }
 
 void inference_append(const uint8_t *data, size_t n)
@@ -38,7 +37,6 @@ void inference_append(const uint8_t *data, size_t n)
 
     inference.crc = crc32_update(inference.crc, data, n);
     inference.received += (uint32_t)n;
-    inference.last_data = counter_now();
     for (size_t i = 0; i < EDGEMCU_INPUT_COUNT && n > 0; i++) {
         size_t size = edgemcu_input_bytes(i);
 

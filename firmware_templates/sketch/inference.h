@@ -13,10 +13,9 @@ struct inference {
     uint32_t received; /* bytes, always the first ones */
     uint32_t crc;      /* of those, as they came over the line */
     uint8_t kind;
-    int status;         /* what edgemcu_init returned: not 0, and nothing is run */
-    uint32_t number;    /* inferences since start, but for repetitions */
-    uint32_t ticks;     /* that the last one took */
-    uint32_t last_data; /* when the last piece of an input arrived, by the counter */
+    int status;      /* what edgemcu_init returned: not 0, and nothing is run */
+    uint32_t number; /* inferences since start, but for repetitions */
+    uint32_t ticks;  /* that the last one took */
 };
 extern struct inference inference;
 

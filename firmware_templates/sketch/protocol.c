@@ -351,17 +351,6 @@ void protocol_start(int status)
     answer_identity();
 }
 
-int protocol_is_receiving(void)
-{
-    /* Two seconds, or their like where the ticks follow instructions. */
-    uint32_t patience = counter_hz() != 0 ? 2u * counter_hz() : 1u << 28;
-
-    if (inference.state != NO_INPUT && counter_now() - inference.last_data > patience) {
-        inference_drop();
-    }
-    return inference.state != NO_INPUT;
-}
-
 int protocol_classify(void)
 {
     /* Of whatever a host has sent, nothing is left. */

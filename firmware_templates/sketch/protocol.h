@@ -84,11 +84,6 @@
  * returned; unless it is 0, every run is answered with an error. */
 void protocol_start(int model_status);
 
-/* Whether a host is sending an input right now, or has sent one and may ask for its result again.
- * Who writes to edgemcu_input meanwhile makes the host start over. A host that falls silent in
- * mid-input is forgotten after some seconds. */
-int protocol_is_receiving(void);
-
 /* Classify a picture that this device has acquired. edgemcu_input(0) holds its uint8 pixels, in the
  * order of the tensor (HWC): they are mapped in place through the input table, the model runs, and
  * one line is logged. Returns what edgemcu_invoke returned, or PROTOCOL_REFUSED where nothing was

@@ -36,7 +36,7 @@ def test_instructions_are_those_of_virtual_time(board: str, tmp_path: Path) -> N
     pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
     require_tools()
     path = small_model(tmp_path / "small.tflite")
-    result = bench([str(path)], [board], kernels=["portable"], out=tmp_path / "bench")
+    result = bench([str(path)], [board], kernels=["auto"], out=tmp_path / "bench")
     (row,) = result.rows
     assert row.reason is None
     assert row.bytes_equal and row.repeatable

@@ -67,7 +67,7 @@ def check_dsp_kernels(seeds: range, name: str, folder: Path) -> None:
 def test_sample_of_every_dsp_kernel(name: str, tmp_path: Path) -> None:
     """A Cortex-M55 has these instructions as well."""
     require_tools()
-    check_dsp_kernels(range(600_000, 600_006), name, tmp_path)
+    check_dsp_kernels(range(600_000, 600_004), name, tmp_path)
 
 
 @pytest.mark.slow

@@ -42,6 +42,26 @@ def photos(count: int, metadata: ModelMetadata) -> LabelledImages:
     return LabelledImages(images, np.arange(count) % len(CLASSES), metadata.classes, ids)
 
 
+def model_metadata(model: Path) -> ModelMetadata:
+    metadata = read_metadata(read_model(model), "")
+    assert metadata is not None
+    return metadata
+
+
+def expected_outputs(model: Path, count: int) -> list[bytes]:
+    """The reference interpreter's outputs for the first `count` of `photos`."""
+    graph, metadata = read_model(model), model_metadata(model)
+    quantization = graph.tensors[graph.inputs[0]].quantization
+    assert quantization is not None
+    tensors = quantize_pixels(
+        photos(count, metadata).images.reshape(count, -1),
+        metadata.preprocessing,
+        quantization.scale,
+        quantization.zero_point,
+    )
+    return [row.tobytes() for row in run_reference(model, tensors.view(np.uint8))]
+
+
 def boot(board: Board, elf: Path) -> Transport:
     emulator = board.emulator
     if emulator is None or emulator.kind != "qemu":
@@ -63,18 +83,8 @@ def test_photos_in_flash_are_classified_and_a_host_is_still_served(
     project = generate_project(model, board, "compiled", tmp_path / "out", pictures=pictures)
     elf = build_project(project.path, board).elf
 
-    graph = read_model(model)
-    metadata = read_metadata(graph, "")
-    quantization = graph.tensors[graph.inputs[0]].quantization
-    assert metadata is not None and quantization is not None
-    chosen = photos(COUNT, metadata)
-    tensors = quantize_pixels(
-        chosen.images.reshape(COUNT, -1),
-        metadata.preprocessing,
-        quantization.scale,
-        quantization.zero_point,
-    ).view(np.uint8)
-    expected = [row.tobytes() for row in run_reference(model, tensors)]
+    expected = expected_outputs(model, COUNT)
+    chosen = photos(COUNT, model_metadata(model))
 
     transport, reader = boot(board, elf), LogReader()
     lines: list[str] = []
@@ -96,5 +106,9 @@ def test_photos_in_flash_are_classified_and_a_host_is_still_served(
         for index in (2, 0, 1):
             pixels = chosen.images[index].tobytes()
             assert session.infer(pixels, Kind.PIXELS).outputs == expected[index]
+        # With the log off the photos are classified without a word.
+        session.log_level(0)
+        quiet = transport.read(3.0)
+        assert b"photo of" not in quiet and b" l " not in quiet
     finally:
         transport.close()

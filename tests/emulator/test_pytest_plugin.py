@@ -14,7 +14,9 @@ from edgemcu.device.emulator import QEMU
 from edgemcu.steps.build import build_firmware
 from edgemcu.steps.request import firmware_request
 from tests.emulator.test_verify import CLASSES, make_project
+from tests.support.photos import picture, save
 from tests.support.serve import serve
+from tests.support.tiny_classifier import tiny_classifier
 from tests.unit.test_architecture import NOT_FOR_HELP
 
 pytest_plugins = ["pytester"]
@@ -82,8 +84,20 @@ def test_an_empty_repository(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing(): pass\ndef test_it(edgemcu_device): pass")
     result = run(pytester)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*there is no edgemcu.toml here*", "*create one with*"])
+    result.stdout.fnmatch_lines(["*no edgemcu.toml in *: name a project with --edgemcu-project*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_repository_with_a_model_alone(pytester: pytest.Pytester) -> None:
+    (pytester.path / "pets.tflite").write_bytes(tiny_classifier(classes=CLASSES))
+    save(pytester.path / "some.jpg", picture(1))
+    pytester.makepyfile(
+        "def test_it(edgemcu_device):\n"
+        "    assert edgemcu_device.classify('some.jpg').label in ('cat', 'dog', 'bird')\n"
+        "    assert edgemcu_device.verify(inputs='random:3').passed\n"
+    )
+    for options in (("--edgemcu-model", "pets.tflite"), ("-o", "edgemcu_model=pets.tflite")):
+        run(pytester, "--edgemcu-on", "host", *options).assert_outcomes(passed=1)
 
 
 @pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed")
@@ -119,6 +133,7 @@ def test_settings_in_the_repository(pytester: pytest.Pytester) -> None:
         "    assert edgemcu_request.board == 'mps2-an500'\n"
     )
     run(pytester).assert_outcomes(passed=1)
+    run(pytester, "--edgemcu-project", "firmware").assert_outcomes(passed=1)
     result = run(pytester, "--edgemcu-board", "no-such-board")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*there is no board 'no-such-board'*"])
@@ -142,6 +157,19 @@ def test_nonsense_as_a_target(pytester: pytest.Pytester, project: Path) -> None:
     result = run(pytester, "--edgemcu-on", "qemuu")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*'qemuu' is no target*", "a target is host, qemu*"])
+
+
+def test_a_port_that_pytest_would_take_for_a_folder(
+    pytester: pytest.Pytester, project: Path, tmp_path: Path
+) -> None:
+    port = tmp_path / "ttyACM0"
+    port.touch()
+    pytester.makepyfile("def test_it(edgemcu_device): pass")
+    result = run(pytester, "--edgemcu-on", str(port))
+    result.stderr.fnmatch_lines([f"*write --edgemcu-on={port}"])
+    result = run(pytester, f"--edgemcu-on={port}")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{port}*cannot be opened*"])
 
 
 def test_a_failure_shows_checks_and_the_last_output(

@@ -16,6 +16,7 @@ import pytest
 from edgemcu.boards import Board, load_board
 from edgemcu.device.connect import open_board
 from edgemcu.device.emulator import QEMU
+from edgemcu.errors import DeviceError
 from edgemcu.firmware import generate_project
 from edgemcu.firmware.cmsis_nn import extension
 from edgemcu.firmware.tflm import board_abi
@@ -25,6 +26,7 @@ from edgemcu.reference import run_reference
 from edgemcu.steps.request import TFLM_LIBRARY_VARIABLE
 from edgemcu.tflite import parse_model
 from edgemcu.tflite.file import open_model
+from tests.support.tampering import flipped
 from tests.support.tflm_networks import NETWORKS
 
 LIBRARY = os.environ.get(TFLM_LIBRARY_VARIABLE, "")
@@ -39,7 +41,14 @@ pytestmark = [
     ),
 ]
 
-NEEDS = {"host": ("gcc", "g++"), "mps2-an386": ("arm-none-eabi-g++", QEMU)}
+CROSS = ("arm-none-eabi-g++", QEMU)
+NEEDS = {
+    "host": ("gcc", "g++"),
+    "mps2-an386": CROSS,
+    "mps2-an500": CROSS,
+    "mps3-an547": CROSS,
+    "stm32f405": CROSS,
+}
 
 
 @pytest.fixture(scope="module", params=NEEDS)
@@ -87,3 +96,15 @@ def test_bytes_and_arena(network: str, board: Board, folder: Path, tmp_path: Pat
     assert [np.frombuffer(output, np.uint8).tolist() for output in outputs] == run_reference(
         model, inputs
     ).tolist()
+
+
+def test_a_flipped_bit_of_the_model_is_noticed(board: Board, folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(next(iter(NETWORKS.values()))())
+    library = LIBRARY if "://" in LIBRARY else f"symlink://{Path(LIBRARY).resolve()}"
+    project = generate_project(model, board, "tflm", folder, library=library)
+    elf = build_project(project.path, board).elf
+    for bit in (5, 8 * len(model.read_bytes()) // 2, 8 * len(model.read_bytes()) - 1):
+        tampered = flipped(elf, model.read_bytes(), bit, tmp_path)
+        with pytest.raises(DeviceError, match="the model in flash is damaged: the SHA-256 of"):
+            open_board(board, tampered)

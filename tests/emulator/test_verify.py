@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,28 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from edgemcu.board_schema import QemuEmulator
+from edgemcu.boards import load_board
 from edgemcu.cli.main import main
-from edgemcu.device.emulator import QEMU
-from edgemcu.device.protocol import Kind
+from edgemcu.data import dataset_digest
+from edgemcu.device.emulator import QEMU, QemuMachine
+from edgemcu.device.protocol import Identity, Kind
 from edgemcu.device.session import Limits
+from edgemcu.device.streaming import DeviceOutputs
+from edgemcu.device.target import Target
 from edgemcu.errors import DeviceError, EdgemcuError, InputsError, ProjectError
+from edgemcu.project import load_project
+from edgemcu.report.verification import Distribution
 from edgemcu.steps import subject as subject_step
 from edgemcu.steps import verify as verify_step
 from edgemcu.steps.build import build_firmware
+from edgemcu.steps.classify import photo_pixels
+from edgemcu.steps.dataset import dataset_spec
 from edgemcu.steps.request import FirmwareRequest, firmware_request
 from edgemcu.steps.stimulus import Stimulus
 from edgemcu.steps.subject import prepare
 from edgemcu.steps.verify import Outputs, verify_firmware
+from edgemcu.tflite_edit import pack_model, schema_module
 from tests.support import device_firmware
 from tests.support.photos import class_folders
 from tests.support.serve import serve
@@ -198,18 +210,39 @@ def test_at_a_port_nothing_is_built(
     assert result.verification.figures.latency_ms is None, "no board, no latency"
 
 
+def test_a_latency_is_what_a_boards_own_clock_says(project: Path) -> None:
+    request = firmware_request(project)
+    subject = prepare(request, on="socket://[::1]:1")
+    stimulus = verify_step.choose_stimulus(subject, 4, None, None)
+    expected = verify_step.golden(subject, stimulus)
+    identity = Identity(
+        protocol=1, firmware="0.1.0", board="stm32f405", model=subject.model_digest,
+        runtime="compiled", kernels=subject.promised_kernels, model_ok=True, input_bytes=192,
+        output_bytes=3, pixels=True, arena_planned=300, arena_used=300, counter_hz=21_000_000,
+        max_payload=300, window=0,
+    )  # fmt: skip
+    device = DeviceOutputs(expected, None, (0.010, 0.011, 0.050, 0.012), identity)
+    verification = verify_step.assemble(subject, stimulus, expected, device)
+    assert verification.figures.latency_ms == Distribution(11.0, 50.0, 50.0)
+    found = outcomes(verification.to_json())
+    assert found["max_latency_ms"] == "failed", "the slowest one counts"
+    assert found["max_instructions"] == found["max_flash"] == "not checked"
+    host = replace(subject, board=load_board("host"))
+    assert verify_step.assemble(host, stimulus, expected, device).figures.latency_ms is None
+    emulated = replace(subject, target=Target("qemu"))
+    assert verify_step.assemble(emulated, stimulus, expected, device).figures.latency_ms is None
+
+
 @pytest.mark.parametrize(
-    ("script", "message"),
+    ("text", "message"),
     [
         ("cat > /dev/null", "has not identified itself within"),
         ("exec yes", "has not identified itself within"),
         ("exit 0", "connection to the device is lost"),
     ],
 )
-def test_what_is_no_firmware(project: Path, tmp_path: Path, script: str, message: str) -> None:
-    stranger = tmp_path / "stranger"
-    stranger.write_text(f"#!/bin/sh\n{script}\n")
-    stranger.chmod(0o755)
+def test_what_is_no_firmware(project: Path, tmp_path: Path, text: str, message: str) -> None:
+    stranger = script(tmp_path / "stranger", text)
     junit = tmp_path / "junit.xml"
     with serve(stranger) as port, pytest.raises(DeviceError, match=message):
         verify_firmware(at_port(project), on=port, outputs=Outputs(junit=junit), limits=QUICK)
@@ -228,6 +261,43 @@ def test_another_firmware_is_refused(project: Path, tmp_path: Path) -> None:
     assert "flash it again" in done.stderr
     error = ElementTree.parse(junit).getroot().find(".//error")
     assert error is not None and "holds model" in error.attrib["message"]
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed")
+def test_a_board_that_computes_with_slower_kernels_than_promised(
+    project: Path, tmp_path: Path
+) -> None:
+    slow = firmware_request(project, kernels="portable", out=tmp_path / "slow")
+    elf = build_firmware(slow).build.elf
+    emulator = load_board("stm32f405").emulator
+    assert isinstance(emulator, QemuEmulator)
+    command = shlex.join(QemuMachine(emulator.machine, emulator.icount_shift).command(elf))
+    with serve(script(tmp_path / "board", f"exec {command}")) as port:
+        done = edgemcu("verify", "--project", project, "--on", port, "--json")
+    assert done.exit_code == 1, done.output
+    document = json.loads(done.stdout)
+    found = outcomes(document)
+    assert found.pop("kernels") == "failed"
+    assert "failed" not in found.values(), "every byte is right all the same"
+    assert found["max_flash"] == "not checked", "the build folder has another program"
+    assert (document["kernels"], document["figures"]["latency_ms"]) == ("portable", None)
+
+
+@pytest.mark.parametrize("received", [0, 400, 2000])
+def test_a_cable_that_is_pulled(
+    project: Path, program: Path, tmp_path: Path, received: int
+) -> None:
+    junit = tmp_path / "junit.xml"
+    pulled = script(tmp_path / "pulled", f"dd bs=1 count={received} 2>/dev/null | {program}")
+    with serve(pulled) as port, pytest.raises(DeviceError, match=r"lost|takes no bytes"):
+        verify_firmware(at_port(project), on=port, outputs=Outputs(junit=junit), limits=QUICK)
+    assert ElementTree.parse(junit).getroot().attrib["errors"] == "1"
 
 
 def test_a_firmware_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,6 +328,16 @@ def test_errors_before_anything_runs_reach_junit_too(project: Path, tmp_path: Pa
         assert ElementTree.parse(junit).getroot().attrib["errors"] == "1"
 
 
+def test_a_file_that_cannot_be_written(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for option in ("--junit", "--html", "--markdown"):
+        done = edgemcu(
+            "verify", "--project", project, "--on", "host", option, tmp_path / "file" / "x"
+        )
+        assert done.exit_code == 3
+        assert "file/x: cannot be written: " in done.stderr
+
+
 # ---- Photos that the network may know ------------------------------------------------------------
 
 
@@ -274,29 +354,47 @@ def test_a_damaged_photo_is_no_gap(project: Path, tmp_path: Path) -> None:
         verify_firmware(firmware_request(project), on="host", photos=tmp_path / "photos")
 
 
-def test_photos_that_changed_since_the_training_give_no_accuracy(
+def model_trained_on(digest: str, classes: tuple[str, ...] = ("bird", "cat", "dog")) -> bytes:
+    """The tiny classifier with the record that `quantize` leaves in a model."""
+    schema = schema_module()
+    tree = schema.ModelT.InitFromPackedBuf(tiny_classifier(classes=classes), 0)
+    buffer = tree.buffers[tree.metadata[0].buffer]
+    record = json.loads(bytes(buffer.data))
+    record["training"] = {"dataset": {"source": "photos", "digest": digest}}
+    buffer.data = np.frombuffer(json.dumps(record).encode(), np.uint8)
+    return pack_model(tree, 0)
+
+
+def test_only_photos_that_were_held_back_give_an_accuracy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = make_project(tmp_path)
     (project / "edgemcu.toml").write_text('[dataset]\nsource = "photos"\n')
+    shutil.rmtree(project / "photos")
     numbers = {"bird": range(100, 112), "cat": range(200, 212), "dog": range(300, 312)}
     class_folders(project / "photos", numbers)
-    model = project / "build" / "quantize" / "model.tflite"
-    model.parent.mkdir(parents=True)
-    model.write_bytes(tiny_classifier(classes=("bird", "cat", "dog")))
     monkeypatch.setenv("EDGEMCU_CACHE", str(tmp_path / "cache"))
+    digest = dataset_digest(dataset_spec(load_project(project)))
+    own = project / "build" / "quantize" / "model.tflite"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(model_trained_on(digest))
     request = firmware_request(project)
-    assert verify_firmware(request, on="host").verification.figures.photos > 0
-    train = project / "build" / "train"
-    train.mkdir()
+    verified = verify_firmware(request, on="host").verification
+    assert 0 < verified.figures.photos < 12, "the test photos alone"
 
-    class Trained:
-        recipe = {"dataset": {"digest": "another"}}  # noqa: RUF012
+    # The same model from elsewhere is known by its record; another one is not.
+    (tmp_path / "copy.tflite").write_bytes(own.read_bytes())
+    copy = firmware_request(project, model=tmp_path / "copy.tflite", out=tmp_path / "out")
+    assert verify_firmware(copy, on="host").verification.figures.photos > 0
+    (tmp_path / "copy.tflite").write_bytes(model_trained_on("0" * 64))
+    assert verify_firmware(copy, on="host").verification.inputs == "random:10"
 
-    monkeypatch.setattr("edgemcu.steps.verify_inputs.load_trained", lambda _: Trained)
-    with pytest.raises(ProjectError, match=r"may not be new to it"):
-        verify_firmware(request, on="host")
-    model.write_bytes(tiny_classifier(classes=CLASSES))
+    for other in (model_trained_on("0" * 64), model_trained_on(digest, CLASSES)):
+        own.write_bytes(other)
+        with pytest.raises(ProjectError, match=r"may not be new to it"):
+            verify_firmware(request, on="host")
+    own.write_bytes(model_trained_on(digest))
+    class_folders(project / "photos", {"cat": range(400, 403)})
     with pytest.raises(ProjectError, match=r"may not be new to it"):
         verify_firmware(request, on="host")
 
@@ -365,3 +463,6 @@ def test_classify_needs_a_model_that_knows_photos(tmp_path: Path) -> None:
     )
     assert done.exit_code == 1
     assert "does not say how a photo becomes its input" in done.stderr
+    subject = prepare(firmware_request(tmp_path, model=model, board="host"), on="socket://[::1]:1")
+    with pytest.raises(InputsError, match="does not say how a photo"):
+        photo_pixels(subject, np.zeros((8, 8, 3), np.uint8))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -19,6 +20,7 @@ from edgemcu.graph.shapes import output_size
 from edgemcu.tflite import parse_model
 from tests.support.operator_cases import Case
 from tests.support.tflite_builder import ModelBuilder
+from tests.support.tight import tight_models
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
@@ -80,25 +82,23 @@ class _Layer:
         return padding, (rows, columns)
 
     def finish(
-        self, operator: str, inputs: list[int], shape: tuple[int, ...], **options: object
+        self,
+        operator: str,
+        inputs: list[int],
+        shape: tuple[int, ...],
+        quantization: tuple[float, int] | None = None,
+        **options: Any,
     ) -> Case:
-        """Output scales of 1: weights' scales decide how large the outputs get."""
-        activation = ACTIVATIONS[self.integer(0, 3)]
-        scale = self.pick(1, 1, 2)
-        tensor = self.builder.op(
-            operator,
-            inputs,
-            shape,
-            float(scale),
-            self.zero_point(),
-            activation=activation,
-            **options,
-        )
+        """Output scales of about 1: weights' scales decide how large the outputs get."""
+        if operator != "MEAN":
+            options["activation"] = ACTIVATIONS[self.integer(0, 3)]
+        scale, zero_point = quantization or (float(self.pick(1, 1, 2)), self.zero_point())
+        tensor = self.builder.op(operator, inputs, shape, scale, zero_point, **options)
         self.builder.output(tensor)
-        rows = [self.rng.integers(0, 256, sum(self.elements)).astype(np.uint8) for _ in range(2)]
-        extremes = self.rng.choice([-128, 127], sum(self.elements)).astype(np.int8)
-        inputs_ = np.stack([extremes.view(np.uint8), *rows])
-        return Case(self.kind, self.seed, self.builder.finish(), inputs_)
+        count = sum(self.elements)
+        extremes = self.rng.choice([-128, 127], count).astype(np.int8).view(np.uint8)
+        rows = self.rng.integers(0, 256, (2, count)).astype(np.uint8)
+        return Case(self.kind, self.seed, self.builder.finish(), np.stack([extremes, *rows]))
 
 
 def _convolution(
@@ -156,6 +156,28 @@ def depthwise_3x3(c: _Layer) -> Case:
     )
 
 
+def depthwise_2d(c: _Layer) -> Case:
+    size, channels = (c.integer(1, 9), c.integer(1, 9)), c.pick(c.integer(1, 9), 12, 16)
+    window, step = (c.integer(1, 5), c.integer(1, 5)), c.integer(1, 3)
+    x = c.input((1, *size, channels), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, window, (step, step))
+    operands = c.weights((1, *window, channels), 3, 0.05, window[0] * window[1])
+    shape = (1, rows, columns, channels)
+    options = {"padding": padding, "stride": step, "depth_multiplier": 1}
+    return c.finish("DEPTHWISE_CONV_2D", [x, *operands], shape, **options)
+
+
+def depthwise_of_one_channel(c: _Layer) -> Case:
+    size, outputs = (c.integer(1, 9), c.integer(1, 9)), c.integer(2, 9)
+    window, step = (c.integer(1, 5), c.integer(1, 5)), c.integer(1, 3)
+    x = c.input((1, *size, 1), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, window, (step, step))
+    operands = c.weights((1, *window, outputs), 3, 0.05, window[0] * window[1])
+    shape = (1, rows, columns, outputs)
+    options = {"padding": padding, "stride": step, "depth_multiplier": outputs}
+    return c.finish("DEPTHWISE_CONV_2D", [x, *operands], shape, **options)
+
+
 def fully_connected(c: _Layer) -> Case:
     rows, inputs, outputs = c.integer(1, 5), c.integer(1, 70), c.integer(1, 9)
     x = c.input((rows, inputs), 0.05, c.zero_point())
@@ -172,14 +194,36 @@ def _sum(c: _Layer, operator: str) -> Case:
     return c.finish(operator, x, shape)
 
 
+def average_pool(c: _Layer) -> Case:
+    size, channels = (c.integer(1, 12), c.integer(1, 12)), c.integer(1, 9)
+    window, stride = (c.integer(1, 12), c.integer(1, 12)), (c.integer(1, 3), c.integer(1, 3))
+    zero_point = c.zero_point()
+    x = c.input((1, *size, channels), 0.05, zero_point)
+    padding, (rows, columns) = c.window(size, window, stride)
+    shape = (1, rows, columns, channels)
+    options = {"padding": padding, "window": window, "stride": stride}
+    return c.finish("AVERAGE_POOL_2D", [x], shape, (0.05, zero_point), **options)
+
+
+def mean(c: _Layer) -> Case:
+    shape = (1, c.integer(1, 12), c.integer(1, 12), c.integer(1, 9))
+    x = c.input(shape, 1.0, c.zero_point())
+    axes = c.builder.constant(np.array([1, 2], np.int32))
+    return c.finish("MEAN", [x, axes], (1, shape[3]))
+
+
 CASES: dict[str, Callable[[_Layer], Case]] = {
     "conv_1x1": conv_1x1,
     "conv_2d": conv_2d,
     "conv_3x3": conv_3x3,
     "depthwise_3x3": depthwise_3x3,
+    "depthwise_2d": depthwise_2d,
+    "depthwise_of_one_channel": depthwise_of_one_channel,
     "fully_connected": fully_connected,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
+    "average_pool": average_pool,
+    "mean": mean,
 }
 
 
@@ -195,16 +239,25 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
+    ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
+    ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
+    ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
+    ("average_pool", "average_pool_2d_dsp_int8", o.Pool),
+    ("mean", "mean_dsp_int8", o.Mean),
 )
 
 
 def compile_forced(
     case: Case, target: str, name: str, operation: type[o.Operation]
-) -> CompiledModel:
-    """The case by the kernel `name` of `target`, whatever it costs; where it cannot, by another."""
+) -> list[CompiledModel]:
+    """The case by the kernel `name` of `target`, whatever it costs; where it cannot, by another.
+
+    First as the planner lays out its memory, then with the output over each input as far as the
+    kernel allows.
+    """
     real = kernels.targets()
     forced = tuple(
         replace(kernel, cost=lambda _: -1.0)
@@ -212,15 +265,15 @@ def compile_forced(
         else kernel
         for kernel in real[target]
     )
+    graph = parse_model(case.model, case.kind)
     with mock.patch.object(kernels, "targets", lambda: {**real, target: forced}):
-        return compile_model(
-            parse_model(case.model, case.kind), target=target, model_digest="0" * 64
-        )
+        usual = compile_model(graph, target=target, model_digest="0" * 64)
+        return [usual, *tight_models(graph, target=target, alignment=4)]
 
 
 @dataclass(frozen=True)
 class ForcedCase:
-    """A case, and the model in which one kernel computes it."""
+    """A case, and a model in which one kernel computes it."""
 
     case: Case
     compiled: CompiledModel
@@ -230,9 +283,11 @@ def dsp_cases(seeds: Sequence[int], target: str = "cortex-m4") -> list[ForcedCas
     """Cases of every kernel in `DSP_KERNELS`; almost all must be what the kernel can compute."""
     result = []
     for kind, name, operation in DSP_KERNELS:
-        cases = [make_case(kind, seed) for seed in seeds]
-        compiled = [compile_forced(case, target, name, operation) for case in cases]
-        forced = [model.layers[-1].kernel == name for model in compiled]
-        assert np.mean(forced) > 0.7, (kind, name, np.mean(forced))
-        result += [ForcedCase(*pair) for pair in zip(cases, compiled, strict=True)]
+        computed = []
+        for seed in seeds:
+            case = make_case(kind, seed)
+            compiled = compile_forced(case, target, name, operation)
+            result += [ForcedCase(case, model) for model in compiled]
+            computed.append(compiled[0].layers[-1].kernel == name)
+        assert np.mean(computed) > 0.7, (kind, name, computed)
     return result

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemcu.bench.cycles import block_cycles, count_sections
+from edgemcu.bench.cycles import block_cycles, count_sections, instruction_starts
 from edgemcu.bench.gdbstub import GdbStub
 from edgemcu.bench.plot import plot_bars
 from edgemcu.bench.trace import TraceReader
@@ -87,6 +87,13 @@ def test_cycles_of_instructions(tmp_path: Path) -> None:
         if found != cycles:
             wrong.append((text, found, cycles))
     assert not wrong
+
+
+def test_instructions_that_the_log_takes_for_two() -> None:
+    """DLSTP.8 LR, R1 and VLDRB.8 Q0, [R0], #16 between two NOPs."""
+    code = bytes.fromhex("00bf01f001e0b0ec101e00bf")
+    starts = instruction_starts((0, 2, 4, 6, 8, 10), lambda at, n: code[at : at + n])
+    assert starts == (0, 2, 6, 10)
 
 
 LOG = """\

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgemcu.board_schema import Stm32Clock
 from edgemcu.boards import list_boards, load_board
 from edgemcu.errors import BoardError
 from edgemcu.shipped import shipped
@@ -137,3 +138,63 @@ def test_what_is_wrong_is_named(case: str, tmp_path: Path) -> None:
     assert str(tmp_path / "boards" / "stm32f405.toml") in message
     assert key in message
     assert says in message
+
+
+# ---- STM32 clock trees -----------------------------------------------------------------------
+
+# The board, what is changed in it, and what the error says.
+CLOCKS = {
+    "an F446 beyond 180 MHz": ("nucleo-f446re", "n = 180", "n = 184", "184000000 Hz"),
+    "an F411 beyond 100 MHz": ("blackpill-f411ce", "n = 100", "n = 110", "110000000 Hz"),
+    "an F446 as an F405": ("nucleo-f446re", 'series = "f446"', "", "180000000 Hz"),
+    "too few wait states": ("nucleo-f446re", "wait_states = 5", "wait_states = 4", "needs 5"),
+    "an F411's wait states": ("blackpill-f411ce", "wait_states = 3", "wait_states = 2", "needs 3"),
+    "an F7's APB1": ("disco-f746ng", "apb1 = 4", "apb1 = 2", "108000000 Hz"),
+    "an F7's wait states": ("disco-f746ng", "wait_states = 7", "wait_states = 6", "needs 7"),
+    "an H7's PLL": ("nucleo-h743zi", "n = 100", "n = 110", "880000000 Hz"),
+    "an H7's odd divider": ("nucleo-h743zi", "p = 2", "p = 3", "clock.p"),
+    "an H7's AHB": ("nucleo-h743zi", "ahb = 2", "ahb = 1", "400000000 Hz"),
+    "an H7's APB": ("nucleo-h743zi", "apb = 2", "apb = 1", "200000000 Hz"),
+    "an H7's wait states": ("nucleo-h743zi", "wait_states = 2", "wait_states = 1", "needs 2"),
+    "an H7's oscillator": ("nucleo-h743zi", "64_000_000", "16_000_000", "HSI is 64000000"),
+    "an L4 that is an L4+": ("nucleo-l4r5zi", '"l4plus"', '"l4"', "120000000 Hz"),
+    "an L4+ beyond 120 MHz": ("nucleo-l4r5zi", "n = 30", "n = 32", "128000000 Hz"),
+    "an L4's factors": ("b-l475e-iot01a", "n = 10", "n = 90", "at most 86"),
+    "an L4's wait states": ("b-l475e-iot01a", "wait_states = 4", "wait_states = 3", "needs 4"),
+    "a bus that a chip lacks": ("nucleo-h743zi", '"apb1"', '"apb1-2"', "apb1, apb2"),
+    "another family's line": ("nucleo-h743zi", "usart-v2", "usart", "stm32f4-pll"),
+    "too high a baud rate": ("stm32f405", "irq = 37", "irq = 37\nbaud = 9000000", "9000000 baud"),
+    "an LPUART's lowest": ("nucleo-l4r5zi", "irq = 70", "irq = 70\nbaud = 9600", "9600 baud"),
+    "caches of a core without": ("stm32f405", 'stack = "8 KiB"', "caches = true", "cortex-m7"),
+    "flags of another core": ("stm32f405", "-mcpu=cortex-m4", "-mcpu=cortex-m7", "core.flags"),
+}
+
+
+@pytest.mark.parametrize("case", CLOCKS)
+def test_what_a_chip_cannot_do_is_refused(case: str, tmp_path: Path) -> None:
+    name, old, new, says = CLOCKS[case]
+    valid = text_of(name)
+    text = valid.replace(old, new, 1)
+    assert text != valid
+    with pytest.raises(BoardError) as error:
+        load_board(name, put(tmp_path, name, text))
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "hz", "apb1", "apb2"),
+    [
+        ("stm32f405", 168, 42, 84),
+        ("nucleo-f446re", 180, 45, 90),
+        ("blackpill-f411ce", 100, 50, 100),
+        ("disco-f746ng", 216, 54, 108),
+        ("nucleo-h743zi", 400, 100, 100),
+        ("nucleo-l4r5zi", 120, 120, 120),
+        ("b-l475e-iot01a", 80, 80, 80),
+    ],
+)
+def test_clocks_of_the_boards_that_ship(name: str, hz: int, apb1: int, apb2: int) -> None:
+    clock = load_board(name).clock
+    assert isinstance(clock, Stm32Clock)
+    clocks = (clock.hz, clock.bus_hz("apb1"), clock.bus_hz("apb2"))
+    assert clocks == tuple(mhz * 1_000_000 for mhz in (hz, apb1, apb2))

@@ -8,25 +8,40 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import time
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgemcu.board_schema import EspIdfStartup
 from edgemcu.boards import Board, list_boards, load_board
 from edgemcu.device.emulator import start_process
+from edgemcu.device.log import LogReader, LogRecord
 from edgemcu.device.protocol import Kind
 from edgemcu.device.session import DeviceSession, Limits
-from edgemcu.errors import EdgemcuError, EmulatorError
+from edgemcu.errors import BoardError, EdgemcuError, EmulatorError, UnsupportedModelError
 from edgemcu.firmware.assemble import assemble
 from edgemcu.firmware.fit import Needs, check_fit
+from edgemcu.firmware.folder import write_project
+from edgemcu.firmware.generate import generate_project
+from edgemcu.firmware.pictures import check_source
+from edgemcu.preprocessing import Colour, Preprocessing, load_pixels
+from edgemcu.shipped import shipped
+from edgemcu.tflite import ModelMetadata
 from tests.support import esp_idf, xtensa
 from tests.support.device_firmware import INPUT_BYTES, expected
+from tests.support.device_resize import decode, encode
 from tests.support.firmware import APP, stand_in, write_stand_in
+from tests.support.tflm_networks import residual
+from tests.support.tiny_classifier import tiny_classifier
+from tests.support.xtensa.stack import deepest
 
 BOARDS = [b.name for b in list_boards() if isinstance(b.startup, EspIdfStartup)]
 # One for each serial line.
@@ -124,7 +139,8 @@ def test_the_sketch_answers(name: str, tmp_path: Path) -> None:
     assert (identity.board, identity.counter_hz) == (name, 1_000_000)
     assert first.outputs == expected(data)
     assert second.sequence == 2
-    assert lines.count("stack: 4321 of 8192 bytes were never used") == 1
+    assert (identity.clock_hz, identity.stack_bytes) == (240_000_000, 8192)
+    assert lines[0].startswith("edgemcu ")
 
 
 def run_and_fail(project: Path, program: Path, start: bytes) -> tuple[EdgemcuError, list[str]]:
@@ -180,6 +196,62 @@ def test_without_a_listener_the_sketch_goes_on(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"")
 
 
+# ---- The camera -------------------------------------------------------------------------------
+
+
+def camera_project(folder: Path, spec: Preprocessing) -> Path:
+    app = replace(APP, source="camera", picture=spec)
+    write_project(folder, assemble(load_board("esp32s3-eye"), stand_in(), app))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("colour", "format_", "side"), [("grey", "grey", 32), ("rgb", "rgb565", 16)]
+)
+def test_what_the_camera_sees_is_classified(
+    colour: Colour, format_: str, side: int, tmp_path: Path
+) -> None:
+    spec = Preprocessing(side, side, colour)
+    seen = np.random.default_rng(1).integers(0, 256, (240, 240, 3), dtype=np.uint8)
+    frame = encode(seen, format_)
+    (tmp_path / "frame").write_bytes(frame)
+    pixels = load_pixels(np.ascontiguousarray(decode(frame, 240, 240, format_)), spec)
+    # The stand-in model's first input has 1024 bytes, and its first output is their CRC.
+    tensor = bytes(value ^ 0x80 for value in pixels.tobytes().ljust(1024, b"\0"))
+    program = esp_idf.build(
+        camera_project(tmp_path / "project", spec),
+        tmp_path / "program",
+        [f'-DFRAME_FILE="{tmp_path / "frame"}"'],
+    )
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        reader = LogReader()
+        records: list[LogRecord] = []
+        while not records:
+            events = reader.feed(process.stdout.read1())  # type: ignore[attr-defined]
+            records += [event for event in events if isinstance(event, LogRecord)]
+        process.kill()
+    assert records[0].outputs[:4] == zlib.crc32(tensor).to_bytes(4, "little")
+
+
+def test_without_a_camera_the_serial_line_still_works(tmp_path: Path) -> None:
+    project = camera_project(tmp_path / "project", Preprocessing(32, 32, "grey"))
+    program = esp_idf.build(project, tmp_path / "program")
+    lines: list[str] = []
+    with DeviceSession(start_process(program), None, lines.append) as session:
+        session.identify()
+        data = an_input()
+        assert session.infer(data).outputs == expected(data)
+    assert "no camera answers: is its cable in its connector?" in lines
+
+
+def test_a_camera_where_the_board_has_one() -> None:
+    metadata = ModelMetadata(Preprocessing(32, 32), ())
+    check_source("camera", load_board("xiao-esp32s3-sense"), metadata, "model")
+    with pytest.raises(EdgemcuError, match="esp32s3 has no camera"):
+        check_source("camera", load_board("esp32s3"), metadata, "model")
+
+
 # ---- Memory -----------------------------------------------------------------------------------
 
 
@@ -213,3 +285,149 @@ def test_psram_is_said_and_set_up(tmp_path: Path) -> None:
     setting = "CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=y"
     assert setting in outside["sdkconfig.defaults"] and setting not in inside["sdkconfig.defaults"]
     assert "SPIRAM" not in assemble(load_board("esp32s3"), stand_in(), APP)["sdkconfig.defaults"]
+
+
+# ---- The stack --------------------------------------------------------------------------------
+
+# ESP-IDF's own main task, which may call its drivers, has so much (ESP_MAIN_TASK_STACK_SIZE).
+DRIVERS = 3584
+# ESP-NN's functions: at most 256 words of sums, and frames and arguments of its assembly.
+LIBRARY = 1536
+
+
+@pytest.mark.slow
+def test_the_task_s_stack_is_large_enough(tmp_path: Path) -> None:
+    """By the frames that clang gives the sketch and all kernels on an Xtensa core."""
+    xtensa.require_compiler()
+    board = load_board("esp32s3")
+    project = write_stand_in(board, tmp_path / "project")
+    folder = shipped("firmware_templates") / "compiled/kernels/portable"
+    kernels = sorted(folder.glob("*.c"))
+    command = [str(xtensa.COMPILER), "-std=gnu17", "-fstack-usage", *xtensa.FLAGS]
+    files = [*esp_idf.sources(project), *kernels]
+    done = subprocess.run(
+        [*command, *esp_idf.includes(project), "-c", *map(str, files)],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    sketch, chain = deepest(tmp_path, ["sketch"])
+    model, _ = deepest(tmp_path, [path.stem for path in kernels])
+    assert chain[:2] == ["sketch", "protocol_poll"]
+    assert sketch + model + DRIVERS + LIBRARY <= board.stack_bytes, (sketch, model)
+
+
+# ---- Wrong board files ------------------------------------------------------------------------
+
+# What is changed in esp32s3-eye.toml, the key that the error names, and what else it says.
+INVALID = {
+    "partition beyond the flash": (
+        'size = "8 MiB", mode = "qio"',
+        'size = "4 MiB", mode = "qio"',
+        "startup",
+        "beyond 4 MiB",
+    ),
+    "flash of no such size": (
+        '"8 MiB", mode = "qio"',
+        '"6 MiB", mode = "qio"',
+        "startup.flash.size",
+        "4 MiB",
+    ),
+    "flash wired otherwise": ('mode = "qio"', 'mode = "opi"', "startup.flash.mode", "qio"),
+    "partition not aligned": ("offset = 0x10000", "offset = 0x11000", "partitions", "0x10000"),
+    "partition over the table": (
+        "offset = 0x10000, size = 0x7F0000",
+        "offset = 0x0, size = 0x7F0000",
+        "startup",
+        "0x9000",
+    ),
+    "no application": ('subtype = "factory"', 'subtype = "test"', "startup", "application"),
+    "subtype of another type": ('subtype = "factory"', 'subtype = "nvs"', "partitions", "factory"),
+    "another size than the partition": (
+        "size = 0x7F0000\nholds",
+        "size = 0x7E0000\nholds",
+        "memory",
+        "partition",
+    ),
+    "PSRAM of no such mode": ('mode = "octal"', 'mode = "opi"', "startup.psram.mode", "octal"),
+    "no framework": ('framework = "espidf"\n', "", "platformio.framework", "espidf"),
+    "no board of PlatformIO": (
+        'id = "esp32-s3-devkitc-1"\n',
+        "",
+        "platformio.board.id",
+        "required",
+    ),
+    "a clock that it has not": ("hz = 240_000_000", "hz = 100_000_000", "clock.hz", "240000000"),
+    "a serial line of another chip": (
+        'driver = "usb-serial-jtag"',
+        'driver = "stdio"',
+        "serial",
+        "usb",
+    ),
+    "two lines on one pin": ("xclk = 15", "xclk = 4", "camera.pins", "GPIO 4"),
+    "a pin that the chip has not": ("xclk = 15", "xclk = 49", "camera.pins.xclk", "49"),
+    "a line that is missing": ("pclk = 13", "pclk = -1", "camera.pins", "pclk"),
+    "a frame of no such size": (
+        'frame_size = "240x240"',
+        'frame_size = "8k"',
+        "camera.frame_size",
+        "240x240",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_what_is_wrong_in_a_board_s_file_is_named(case: str, tmp_path: Path) -> None:
+    old, new, key, says = INVALID[case]
+    valid = (shipped("boards") / "esp32s3-eye.toml").read_text()
+    assert old in valid
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/esp32s3-eye.toml").write_text(valid.replace(old, new, 1))
+    with pytest.raises(BoardError) as error:
+        load_board("esp32s3-eye", tmp_path)
+    assert key in str(error.value)
+    assert says in str(error.value)
+
+
+def test_a_camera_needs_esp_idf(tmp_path: Path) -> None:
+    camera = (shipped("boards") / "esp32s3-eye.toml").read_text().split("[camera]")[1]
+    text = (shipped("boards") / "stm32f405.toml").read_text() + "\n[camera]" + camera
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/stm32f405.toml").write_text(text)
+    with pytest.raises(BoardError, match="camera: needs the startup driver esp-idf"):
+        load_board("stm32f405", tmp_path)
+
+
+def test_esp_nn_is_refused_where_there_is_no_esp_idf(tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(tiny_classifier())
+    with pytest.raises(UnsupportedModelError, match="esp-nn come with ESP-IDF"):
+        generate_project(model, load_board("host"), "compiled", tmp_path / "out", kernels="esp-nn")
+
+
+def test_components_are_those_of_the_runtime(tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(residual())
+    manifest = "components/edgemcu_model/idf_component.yml"
+    for runtime, expected_components in (
+        ("compiled", ["esp-nn"]),
+        ("tflm", ["esp-tflite-micro", "esp-nn"]),
+    ):
+        folder = tmp_path / runtime
+        made = generate_project(model, load_board("esp32s3"), runtime, folder)
+        assert made.kernels == "esp-nn"
+        text = (folder / manifest).read_text()
+        assert re.findall(r'espressif/([\w-]+): "==[\d.]+"', text) == expected_components
+    made = generate_project(
+        model, load_board("esp32s3"), "compiled", tmp_path / "portable", kernels="portable"
+    )
+    assert made.kernels == "portable" and not (tmp_path / "portable" / manifest).exists()
+
+
+def test_a_library_of_one_s_own_has_no_place_here(tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(tiny_classifier())
+    with pytest.raises(EdgemcuError, match="is the component espressif/esp-tflite-micro"):
+        generate_project(
+            model, load_board("esp32s3"), "tflm", tmp_path / "out", library="symlink:///tflm"
+        )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgemcu.artefacts import sha256_file
+from edgemcu.cli.main import main
 from edgemcu.errors import BoardError, ModelError
 from edgemcu.preprocessing import METADATA_NAME, Preprocessing
 from edgemcu.steps.inspect import inspect_model
@@ -115,3 +116,28 @@ def test_errors(tmp_path: Path) -> None:
         inspect_model(tmp_path / "bad.tflite")
     with pytest.raises(BoardError):
         inspect_model(classifier().save(tmp_path / "model.tflite"), ["toaster"])
+
+
+def test_layers_as_they_will_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from edgemcu.bench.networks import benchmark_network
+
+    path = tmp_path / "m.tflite"
+    path.write_bytes(benchmark_network("ds-cnn"))
+    result = inspect_model(path, ["stm32f405", "mps2-an386", "host"], layers=True)
+    dsp, portable = result.plans
+    assert (dsp.kernels, dsp.boards) == ("cortex-m4", ("stm32f405", "mps2-an386"))
+    assert (portable.kernels, portable.boards) == ("portable", ("host",))
+    for plan in result.plans:
+        assert sum(layer.macs for layer in plan.layers) == result.macs
+        assert plan.arena_lower_bound <= plan.arena_bytes < 2 * 8000
+        assert any(layer.overlaps for layer in plan.layers)
+        for layer in plan.layers:
+            assert layer.offset + layer.output_bytes <= plan.arena_bytes
+            assert layer.cost is None or layer.cost >= layer.bound
+    assert portable.layers[0].bound == portable.layers[0].macs == 2 * dsp.layers[0].bound
+    assert json.loads(json.dumps(result.to_json()))["plans"][0]["layers"][1]["number"] == 2
+    assert inspect_model(path, ["host"]).plans == ()
+
+    with pytest.raises(SystemExit):
+        main(["inspect", str(path), "--layers", "--board", "host"])
+    assert "no plan for these kernels needs less than" in capsys.readouterr().out

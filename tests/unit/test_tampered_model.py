@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from edgemcu.boards import load_board
 from edgemcu.device.connect import open_board
 from edgemcu.device.emulator import start_process
+from edgemcu.device.log import LogReader, LogRecord, LogText
 from edgemcu.device.session import DeviceSession
 from edgemcu.errors import DeviceError
+from edgemcu.firmware.pictures import FlashPhotos
 from tests.support.device_firmware import SANITIZE
 from tests.support.generated import build_generated
 from tests.support.tampering import constants_of, flipped
@@ -67,3 +70,32 @@ def test_the_device_itself_refuses(firmware: Path, tmp_path: Path) -> None:
         object.__setattr__(identity, "model_ok", True)
         with pytest.raises(DeviceError, match="the model in flash is damaged"):
             session.infer(bytes(identity.input_bytes))
+
+
+def test_a_device_with_pictures_of_its_own_shows_none(tmp_path: Path) -> None:
+    pixels = tuple(random.Random(seed).randbytes(8 * 8 * 3) for seed in range(3))
+    photos = FlashPhotos((8, 8, 3), pixels, (0, 1, 2), ("a", "b", "c"))
+    sound, _ = build_generated(tiny_classifier(), "host", tmp_path / "x", SANITIZE, photos)
+    _, memory = constants_of(sound.parent)[0]
+    tampered = flipped(sound, memory, 9, tmp_path)
+    for firmware, wanted in ((sound, 6), (tampered, 0)):
+        transport = start_process(firmware)
+        reader, events = LogReader(), []
+        try:
+            deadline = time.monotonic() + (20.0 if wanted else 1.0)
+            while time.monotonic() < deadline:
+                events += reader.feed(transport.read(0.1))
+                records = [event for event in events if isinstance(event, LogRecord)]
+                if wanted and len(records) >= wanted:
+                    break
+            # It still answers.
+            with DeviceSession(transport) as session:
+                assert session.identify().model_ok is bool(wanted)
+        finally:
+            transport.close()
+        assert bool(records) is bool(wanted)
+        damaged = [e for e in events if isinstance(e, LogText) and "damaged" in e.text]
+        assert len(damaged) == (0 if wanted else 1)
+        # Each photo gives the same outputs whenever its turn comes.
+        for first, second in zip(records, records[3:], strict=False):
+            assert first.outputs == second.outputs

@@ -13,6 +13,7 @@ from edgemcu.errors import DeviceError, EmulatorError, ToolMissingError
 from tests.support import device_firmware
 from tests.support.device_firmware import INPUT_BYTES, MODEL_DIGEST, expected
 from tests.support.serve import serve
+from tests.support.serve_rfc2217 import serve_rfc2217
 
 QUICK = Limits(ready_s=0.5, answer_s=0.1, inference_s=0.5, attempts=3)
 HOST = load_board("host")
@@ -82,6 +83,15 @@ def test_a_port_needs_no_firmware_file(served: str) -> None:
         assert session.identity.model == MODEL_DIGEST
 
 
+def test_a_port_over_rfc2217(firmware: Path) -> None:
+    with serve_rfc2217(firmware) as port:
+        target = parse_target(port, STM32, baud=921_600)
+        with open_target(HOST, None, target, model_digest=MODEL_DIGEST) as session:
+            # All values of a byte: the protocol's escape, 0xff, must not get lost in theirs.
+            data = (bytes(range(256)) * 12)[:INPUT_BYTES]
+            assert session.infer(data).outputs == expected(data)
+
+
 def test_another_model_at_a_port_is_refused(served: str) -> None:
     with pytest.raises(DeviceError, match=r"not ffff(.|\n)*flash it again"):
         open_target(HOST, None, parse_target(served, HOST), model_digest="f" * 64)
@@ -118,5 +128,5 @@ def test_ports_that_are_not_there() -> None:
 
 def test_renode_that_is_not_installed(firmware: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ToolMissingError, match="Renode is not installed"):
+    with pytest.raises(ToolMissingError, match="Renode was not found"):
         open_target(STM32, firmware, Target("renode"))

@@ -14,7 +14,7 @@ from rich.console import Console
 from edgemcu.errors import DeviceError, ProjectError
 from edgemcu.report.comparison import compare, regression_checks
 from edgemcu.report.junit import junit_error, junit_xml
-from edgemcu.report.text import figure, signed_figure
+from edgemcu.report.text import figure, printable, signed_figure
 from edgemcu.report.verification import Check, Distribution, Verification, load_verification
 from edgemcu.report.verification_html import render_verification
 from edgemcu.report.verification_markdown import verification_markdown
@@ -54,6 +54,8 @@ def test_the_document_and_back(tmp_path: Path) -> None:
     [
         ("", "is not a JSON document"),
         ("[" * 100_000, "is not a JSON document"),
+        ('{"schema": "edgemcu-verify", "schema_version": NaN}', "is not a JSON document"),
+        ('{"schema": "edgemcu-verify", "schema_version": 1e999}', "is not a JSON document"),
         ("[]", "is no report of `edgemcu verify`"),
         ('{"schema": "edgemcu-verify", "schema_version": 99}', "is of version 99"),
         ('{"schema": "edgemcu-verify", "schema_version": 1}', "title: Field required"),
@@ -150,6 +152,12 @@ def test_another_board_is_compared_by_its_answers_alone() -> None:
         "accuracy"
     ]
     assert "only accuracy and answers" in comparison.notes[0]
+    elsewhere = compare(old, replace(old, target="renode"), "b.json")
+    compared = {change.name for change in elsewhere.changes if change.delta is not None}
+    assert compared == {"accuracy", "flash_bytes", "ram_bytes", "arena_used", "stack_used"}
+    assert "count something else" in elsewhere.notes[0]
+    one, another = replace(old, target="/dev/ttyACM0"), replace(old, target="COM3")
+    assert compare(one, another, "b.json").notes == ()
     other = compare(old, replace(old, inputs_sha256="22" * 32, inputs="others"), "b.json")
     assert "others now" in other.notes[0]
 
@@ -172,6 +180,38 @@ def test_junit_has_one_case_for_each_check() -> None:
     assert {case.attrib["classname"] for case in cases} == {"edgemcu.verify.stm32f405.qemu"}
     (skipped,) = cases[2]
     assert skipped.attrib["message"].startswith("not checked here: ")
+
+
+# Elements and attributes that the readers' schemas know.
+JUNIT = {
+    "testsuites": {"name", "tests", "failures", "errors", "time"},
+    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"},
+    "properties": set[str](),
+    "property": {"name", "value"},
+    "testcase": {"name", "classname", "time"},
+    "failure": {"message", "type"},
+    "error": {"message", "type"},
+    "skipped": {"message"},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        junit_xml(make_verification()),
+        junit_xml(make_failed_verification()),
+        junit_error("b", "t", ValueError("x")),
+    ],
+)
+def test_junit_holds_what_readers_know_and_nothing_else(text: str) -> None:
+    root = ElementTree.fromstring(text)
+    for element in root.iter():
+        assert set(element.attrib) <= JUNIT[element.tag]
+    for suite in root:
+        order = [child.tag for child in suite]
+        assert order == sorted(order, key=["properties", "testcase"].index)
+        for tag, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+            assert len(suite.findall(f"testcase/{tag}")) == int(suite.attrib[count])
 
 
 def test_junit_shows_the_bytes_that_differ() -> None:
@@ -295,6 +335,11 @@ def test_terminal() -> None:
 )
 def test_figures(value: float | str | None, unit: str, expected: str) -> None:
     assert figure(value, unit) == expected
+
+
+def test_names_from_outside_leave_a_terminal_alone() -> None:
+    assert printable("Vögel/a b.jpg") == "Vögel/a b.jpg"
+    assert printable("\x1b[2J\n\udcff") == "\\x1b[2J\\x0a\\udcff"
 
 
 def test_signed_figures() -> None:

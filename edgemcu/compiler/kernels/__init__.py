@@ -41,8 +41,9 @@ class Array:
         return f"{self.values.dtype.name}_t"
 
 
-Field = int | float | list[int] | Array | Mapping[str, Any]
-"""A member of a kernel's parameter structure; a mapping is a structure inside it."""
+Field = int | float | str | list[int] | Array | Mapping[str, Any]
+"""A member of a kernel's parameter structure: text is the name of a C function, so that only those
+are linked that some layer needs; a mapping is a structure inside it."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,18 @@ def targets() -> Mapping[str, tuple[AnyKernel, ...]]:
     return {
         "portable": portable.KERNELS,
         "cortex-m4": dsp,
+        "cortex-m4-small": (*cortex_m4.SMALL_KERNELS, *portable.KERNELS),
         "cortex-m7": dsp,
+        "cortex-m55": (*cortex_m55.KERNELS, *dsp),
         "esp-nn": (*esp_nn.KERNELS, *portable.KERNELS),
-        "cortex-m55": (*cortex_m55.KERNELS, *portable.KERNELS),
     }
+
+
+def least_per_mac(target: str) -> float:
+    """Instructions per multiply-accumulate if a target's core did nothing else: one product for
+    MLA, two for SMLAD, sixteen for VMLADAVA.S8. Only Winograd's algorithm gets below."""
+    dsp = dict.fromkeys(("cortex-m4", "cortex-m4-small", "cortex-m7"), 1 / 2)
+    return {**dsp, "cortex-m55": 1 / 16}.get(target, 1.0)
 
 
 def choose(operation: Operation, target: str) -> AnyKernel:

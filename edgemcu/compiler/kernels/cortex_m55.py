@@ -1,6 +1,8 @@
 """Kernels for the Cortex-M55 and other cores with MVE (Helium) integer vectors of 128 bits.
 
-Costs are instructions, counted in an emulator.
+Layers with weights are sums of 16 products at a time (VMLADAV.S8): constants are laid out so that
+16 values of a channel, or of its window, lie side by side. See the headers in
+`firmware_templates/compiled/kernels/cortex_m55/`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel, portable
+from edgemcu.compiler.kernels import cortex_m55_cost as cost
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
 
@@ -31,7 +34,8 @@ def _shifts_right(scales: o.ChannelScales) -> bool:
 
 
 def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32]:
-    """(channels, values) and their scales, in words, as `struct conv_pixels_mve` describes them."""
+    """(channels, values) and their scales as (groups of four channels, words): see
+    `struct fully_connected_int8_mve_params`."""
     filled = lay.fill(np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES))), GROUP)
     groups = filled.reshape(-1, GROUP, filled.shape[1] // LANES, LANES).transpose(0, 2, 1, 3)
     words = [groups.reshape(groups.shape[0], -1).copy().view("<i4")]
@@ -41,10 +45,43 @@ def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32
     return np.concatenate(words, axis=1)
 
 
-def _conv_cost(operation: o.Convolution) -> float:
-    steps = -(-operation.weights[0].size // LANES)
-    outputs = prod(operation.window.output_size) * operation.output_channels
-    return float(outputs) * (2.0 * float(steps) + 3.5)
+def _applies_depthwise_2d(operation: o.DepthwiseConvolution) -> bool:
+    return operation.depth_multiplier == 1 and _shifts_right(operation.scales)
+
+
+def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
+    window, scales = operation.window, operation.scales
+    # VMULLB and VMULLT take even and odd channels, VMOVLB and VMOVLT every other of those.
+    order = np.concatenate([np.arange(first, LANES, 4) for first in (0, 2, 1, 3)])
+    blocks = [
+        lay.fill(values, LANES).reshape(-1, LANES)[:, order].copy().view("<i4")
+        for values in (scales.bias, scales.multiplier, scales.shift)
+    ]
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "out": lay.output_fields(operation.output),
+            "scales": Array(np.concatenate(blocks, axis=1)),
+            "weights": Array(operation.weights),
+        },
+        params_type="struct depthwise_conv_2d_int8_mve_params",
+        overlap={0: ov.raster_overlap(window, window.input_channels)},
+    )
+
+
+def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
+    """The same of one input channel, where a depthwise convolution is like any other."""
+    return o.Convolution(
+        window=operation.window,
+        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
+        scales=operation.scales,
+        output=operation.output,
+        input_zero_point=operation.input_zero_point,
+    )
+
+
+def _applies_one_channel(operation: o.DepthwiseConvolution) -> bool:
+    return operation.window.input_channels == 1 and _applies_conv_2d(as_convolution(operation))
 
 
 def _applies_conv_2d(operation: o.Convolution) -> bool:
@@ -64,6 +101,7 @@ def _conv_2d(operation: o.Convolution) -> Binding:
     outputs = operation.output_channels
     # A window's columns are contiguous in the scratch memory, its rows are not.
     rows = operation.weights.transpose(0, 2, 1, 3).reshape(outputs, -1)
+    overlap = ov.raster_overlap(window, outputs, block_pixels=pixels, buffered=not direct)
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
@@ -73,14 +111,13 @@ def _conv_2d(operation: o.Convolution) -> Binding:
                 "stride": window.stride[1] * window.size[0] * channels,
                 "channels": outputs,
                 "out": lay.output_fields(operation.output),
-                "weights": Array(_packed(rows, operation.scales)),
+                "weights": Array(_packed(rows, operation.scales)[::-1]),
             },
         },
         params_type="struct conv_2d_int8_mve_params",
         scratch_bytes=columns * window.size[0] * channels,
-        overlap={
-            0: ov.raster_overlap(window, outputs, block_pixels=pixels, buffered=not direct),
-        },
+        # Groups of channels are written as a whole.
+        overlap={0: overlap + -outputs % GROUP},
     )
 
 
@@ -99,18 +136,13 @@ def _applies_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
         and operation.depth_multiplier == 1
         and 7 * 4 * _depthwise_columns(window) <= np.iinfo(np.uint16).max
         and _shifts_right(operation.scales)
-        and (out.min >= out.zero_point or (out.min, out.max) == (-128, 127))
+        and (cost.cuts_negatives(out) or (out.min, out.max) == (-128, 127))
     )
 
 
 def _depthwise_columns(window: o.Window) -> int:
     width, (_, stride) = window.output_size[1], window.stride
     return 2 + (width + width % 2 if stride == 1 else 2 * (width + -width % 4))
-
-
-def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
-    outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
-    return outputs * 7.0
 
 
 def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
@@ -227,12 +259,9 @@ def _lookup(operation: o.Lookup) -> Binding:
     )
 
 
-def _preferred(operation: o.Operation) -> float:
-    """The cost where every other kernel is slower by a factor."""
-    return 0.0
-
-
 REQUANTIZE = ("requantize_mve.h", "../portable/requantize.h")
+CONV_HEADERS = (*REQUANTIZE, "conv_pixels_mve.h", "memory_mve.h", "../portable/window.h")
+CONV_SOURCES = ("conv_pixels_mve.c",)
 
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
@@ -240,23 +269,38 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Convolution,
         applies=_applies_conv_2d,
-        cost=_conv_cost,
+        cost=cost.conv_2d,
         bind=_conv_2d,
         scratch=True,
-        headers=(
-            *REQUANTIZE,
-            "conv_pixels_mve.h",
-            "memory_mve.h",
-            "../portable/window.h",
-        ),
-        sources=("conv_pixels_mve.c",),
+        headers=CONV_HEADERS,
+        sources=CONV_SOURCES,
+    ),
+    Kernel(
+        "conv_2d_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_one_channel,
+        cost=lambda operation: cost.conv_2d(as_convolution(operation)),
+        bind=lambda operation: _conv_2d(as_convolution(operation)),
+        scratch=True,
+        headers=CONV_HEADERS,
+        sources=CONV_SOURCES,
+    ),
+    Kernel(
+        "depthwise_conv_2d_int8_mve",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies_depthwise_2d,
+        cost=cost.depthwise_conv_2d,
+        bind=_depthwise_2d,
+        headers=(*REQUANTIZE, "../portable/window.h"),
     ),
     Kernel(
         "depthwise_conv_3x3_int8_mve",
         FOLDER,
         o.DepthwiseConvolution,
         applies=_applies_depthwise_3x3,
-        cost=_depthwise_cost,
+        cost=cost.depthwise_conv_3x3,
         bind=_depthwise_3x3,
         scratch=True,
         headers=(
@@ -270,7 +314,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.FullyConnected,
         applies=lambda operation: _shifts_right(operation.scales),
-        cost=_preferred,
+        cost=cost.fully_connected,
         bind=_fully_connected,
         headers=REQUANTIZE,
     ),
@@ -279,7 +323,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Mean,
         applies=_applies_mean,
-        cost=_preferred,
+        cost=lambda operation: cost.mean(*_mean_axes(operation)),
         bind=_mean,
         headers=REQUANTIZE,
     ),
@@ -288,7 +332,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Sum,
         applies=_applies_add,
-        cost=_preferred,
+        cost=cost.add,
         bind=_add,
         headers=REQUANTIZE,
     ),
@@ -297,7 +341,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Pool,
         applies=lambda operation: not operation.average,
-        cost=_preferred,
+        cost=cost.pool,
         bind=portable.pool,
         headers=("../portable/pool_window.h",),
     ),
@@ -306,7 +350,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Pool,
         applies=lambda operation: operation.average and operation.window.taps <= POOL_LIMIT,
-        cost=_preferred,
+        cost=cost.pool,
         bind=portable.pool,
         headers=("../portable/pool_window.h",),
     ),
@@ -315,7 +359,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Lookup,
         applies=lambda operation: True,
-        cost=_preferred,
+        cost=cost.lookup,
         bind=_lookup,
     ),
 )

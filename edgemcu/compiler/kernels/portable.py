@@ -115,6 +115,7 @@ def _pad(operation: o.Pad) -> Binding:
 
 
 def _join(operation: o.Join) -> Binding:
+    gap = operation.stride - operation.block
     return Binding(
         params={
             "blocks": operation.blocks,
@@ -123,6 +124,8 @@ def _join(operation: o.Join) -> Binding:
             "first": operation.first,
         },
         params_type="struct concatenation_int8_params",
+        # Each run is written below where it is read; the gaps between them add up.
+        overlap={0: operation.first + operation.block + (operation.blocks - 1) * gap},
     )
 
 
@@ -212,7 +215,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=layers.is_depthwise_3x3,
-        cost=lambda operation: layers.depthwise_cost(operation, 3.0),
+        cost=lambda operation: layers.depthwise_cost(operation, 4.2),
         bind=layers.depthwise_3x3,
         scratch=True,
         headers=("requantize.h", "window.h"),
@@ -222,7 +225,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=_always,
-        cost=lambda operation: layers.depthwise_cost(operation, 7.0),
+        cost=lambda operation: layers.depthwise_cost(operation, 20.0),
         bind=layers.depthwise_2d,
         scratch=True,
         headers=("requantize.h", "window.h"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edgemcu.compiler.passes.channels import remove_channels
 from edgemcu.compiler.passes.network import ALIASES, Network, Step
+from edgemcu.compiler.passes.settle import settle_channels
 from edgemcu.compiler.passes.simplify import (
     drop_identities,
     drop_unread,
@@ -28,6 +29,7 @@ PASSES: dict[str, Callable[[Network], Network]] = {
     "fold-padding": fold_padding,
     "fuse-activations": fuse_activations,
     "drop-identities": drop_identities,
+    "settle-channels": settle_channels,
     "remove-channels": remove_channels,
 }
 """All passes, in the order in which they run."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.arithmetic import wrap_int32
 from edgemcu.compiler.passes.network import ALIASES, Network, Step, data_inputs
-from edgemcu.compiler.passes.ranges import Range, accumulator_range, channels_of, find_ranges
+from edgemcu.compiler.passes.ranges import Range, channels_of, find_ranges
 from edgemcu.graph.ir import (
     ConcatenationAttributes,
     DType,
@@ -178,8 +178,7 @@ class _Groups:
             # Of the outputs, those that nobody reads may still go.
             return isinstance(operation, o.FullyConnected)
         folds = foldable(operation, self.ranges[source])
-        settled = settled_outputs(operation, self.ranges[source], self.ranges[output])
-        reads = np.any(weights, axis=1) & ~folds & ~settled[:, None]
+        reads = np.any(weights, axis=1) & ~folds
         nodes = self._nodes(source)
         for node, row in zip(self._nodes(output), reads, strict=True):
             self.needs[node] = [nodes[channel] for channel in np.flatnonzero(row)]
@@ -206,15 +205,6 @@ def foldable(operation: o.Convolution | o.FullyConnected, source: Range) -> NDAr
     if isinstance(operation, o.Convolution) and operation.window.pads:
         constant = constant & (source.low == operation.input_zero_point)
     return np.asarray(constant)
-
-
-def settled_outputs(
-    operation: o.Convolution | o.FullyConnected, source: Range, output: Range
-) -> NDArray[np.bool_]:
-    """bool, (output channels,): constant ones, whose sum may as well be any of those possible."""
-    if accumulator_range(operation, source) is None:
-        return np.zeros(output.low.shape, bool)
-    return np.asarray(output.constant)
 
 
 def _depth(operation: o.Convolution | o.FullyConnected) -> int:
@@ -319,9 +309,7 @@ class _Rewriter:
         gone = weights[..., ~kept_in].astype(np.int64) * values[~kept_in]
         bias += gone.reshape(weights.shape[0], -1).sum(axis=1)
 
-        cut = weights[..., kept_in].copy()
-        self._settle(operation, source, op.outputs[0], cut, bias)
-        cut = cut[kept_out]
+        cut = weights[..., kept_in][kept_out]
         old = tensors[op.inputs[1]]
         scales = _sliced_quantization(old.quantization, kept_out)
         new_bias = wrap_int32(bias)[kept_out].astype(np.int32)
@@ -337,23 +325,6 @@ class _Rewriter:
         ]
         note = f"Without {' and '.join(parts)}: constant (now in the bias) or unread."
         return replace(step, op=replace(op, inputs=inputs)).noted(note)
-
-    def _settle(
-        self,
-        operation: o.Convolution | o.FullyConnected,
-        source: int,
-        output: int,
-        weights: NDArray[Any],
-        bias: NDArray[np.int64],
-    ) -> None:
-        """Outputs that are constant but stay: no weights, and a sum that gives their value."""
-        if source not in self.ranges:
-            return
-        settled = settled_outputs(operation, self.ranges[source], self.ranges[output])
-        sums = accumulator_range(operation, self.ranges[source])
-        if sums is not None:
-            weights[settled] = 0
-            bias[settled] = sums.low[settled]
 
 
 def _share(kept: NDArray[np.bool_]) -> str:

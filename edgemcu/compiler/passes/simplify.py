@@ -47,17 +47,20 @@ def fold_padding(network: Network) -> Network:
     Exact because a PAD fills with the zero point of its output, which is the convolution's input:
     both kinds of padding contribute nothing.
     """
+    users: dict[int, list[Op]] = {}
+    for step in network.steps:
+        for tensor in step.op.inputs:
+            users.setdefault(tensor, []).append(step.op)
     pads: dict[int, Op] = {}
     for step in network.steps:
-        op = step.op
-        users = [s.op for s in network.steps if op.outputs[0] in s.op.inputs]
-        if _is_foldable_pad(network.graph, op) and all(
+        output = step.op.outputs[0]
+        if _is_foldable_pad(network.graph, step.op) and all(
             user.kind in CONVOLUTIONS
-            and user.inputs.count(op.outputs[0]) == 1
-            and user.inputs[0] == op.outputs[0]
-            for user in users
+            and user.inputs.count(output) == 1
+            and user.inputs[0] == output
+            for user in users.get(output, ())
         ):
-            pads[op.outputs[0]] = op
+            pads[output] = step.op
     steps = [
         _with_padding(step, pads[step.op.inputs[0]])
         if step.op.kind in CONVOLUTIONS and step.op.inputs[0] in pads

@@ -1,14 +1,11 @@
-/* Watches over the sketch's task: the task watchdog, and how much of the stack is in use. */
+/* The task watchdog's view of the sketch. */
 #ifndef SUPERVISOR_H
 #define SUPERVISOR_H
 
 /* Tell the task watchdog about the sketch, from now on. Call once, before the task starts. */
 void supervisor_init(void);
 
-/* A sign of life; call it in the main loop. Reports the stack once, after the first inference. */
+/* A sign of life; call it in the main loop. */
 void supervisor_alive(void);
-
-/* Write one line for people. */
-void supervisor_print(const char *text);
 
 #endif

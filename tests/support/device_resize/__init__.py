@@ -56,11 +56,16 @@ def build(board_name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
     return folder / "resize.elf"
 
 
+_LETTERS = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnop")
+
+
 class Device:
     """The program at the other end of a line: `send` writes bytes, `receive` reads exactly n."""
 
     def __init__(self, send: Callable[[bytes], object], receive: Callable[[int], bytes]) -> None:
-        self._send, self._receive = send, receive
+        self._send = lambda data: send(data.hex().encode().translate(_LETTERS))
+        self._receive = receive
+        assert receive(1) == b"R", "the program did not start"
 
     def resize(
         self, frame: bytes, height: int, width: int, format_: str, spec: Preprocessing
@@ -70,8 +75,12 @@ class Device:
         self._send(struct.pack("<7I", *sizes, FITS.index(spec.fit)))
         if self._receive(1) != b"\0":
             return None
-        self._send(frame)
-        assert self._receive(1) == b"\0", "the picture was not ready after the last row"
+        row = len(frame) // height
+        ready = b"\0"
+        for start in range(0, len(frame), row):
+            self._send(frame[start : start + row])
+            ready = self._receive(1)
+        assert ready == b"\1", "the picture is not ready after the last row"
         pixels = self._receive(spec.height * spec.width * spec.channels)
         return np.frombuffer(pixels, np.uint8).reshape(spec.shape)
 

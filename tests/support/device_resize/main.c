@@ -1,19 +1,28 @@
 /* Answers requests to resize on the serial line. A request is seven little-endian words (width,
- * height and format of the frame; width, height, channels and fit of the picture) and the frame; the
- * answer is one byte, 0 or 1 for a refusal, and the picture. A refused frame must not be sent. */
+ * height and format of the frame; width, height, channels and fit of the picture); the answer is
+ * one byte, 0 or 1 for a refusal. Then come the frame's rows, each answered by whether the picture
+ * is ready, and in the end the picture. */
 #include "resize.h"
 #include "serial.h"
 
-static uint8_t receive_byte(void)
+static uint8_t receive_letter(void)
 {
     for (;;) {
         int byte = serial_read();
 
         if (byte >= 0) {
-            return (uint8_t)byte;
+            return (uint8_t)(byte - 'a');
         }
         serial_wait();
     }
+}
+
+/* Two letters from a to p: QEMU's line takes some bytes for commands. */
+static uint8_t receive_byte(void)
+{
+    uint8_t high = receive_letter();
+
+    return (uint8_t)(high << 4 | receive_letter());
 }
 
 static uint32_t receive_word(void)
@@ -35,7 +44,6 @@ static void answer(const struct resize_frame *frame, const struct resize_picture
     uint8_t row[resize_row_bytes(frame)];
     struct resize resize;
     uint8_t status = resize_begin(&resize, frame, picture, pixels, work) != 0;
-    bool ready = false;
 
     serial_write(&status, 1);
     if (status != 0) {
@@ -45,16 +53,18 @@ static void answer(const struct resize_frame *frame, const struct resize_picture
         for (uint32_t i = 0; i < sizeof row; i++) {
             row[i] = receive_byte();
         }
-        ready = resize_row(&resize, row);
+        status = resize_row(&resize, row);
+        serial_write(&status, 1);
     }
-    status = ready ? 0u : 1u;
-    serial_write(&status, 1);
     serial_write(pixels, picture_bytes);
 }
 
 int main(void)
 {
+    const uint8_t ready = 'R'; /* what is sent before this is lost */
+
     serial_init();
+    serial_write(&ready, 1);
     for (;;) {
         struct resize_frame frame;
         struct resize_picture picture;

@@ -28,7 +28,7 @@ def sources(project: Path) -> list[Path]:
 
 def build(project: Path, program: Path, flags: Sequence[str] = ()) -> Path:
     """The project as a process of this computer, with warnings as errors."""
-    own = [FOLDER / "fake.c", FOLDER / "panic_handler.c"]
+    own = [FOLDER / f"{name}.c" for name in ("camera", "fake", "panic_handler")]
     command = ["gcc", "-std=gnu17", "-O1", *WARNINGS, *flags, *WRAPPED, *includes(project)]
     done = subprocess.run(
         [*command, *sources(project), *own, "-lpthread", "-o", program], capture_output=True

@@ -277,6 +277,11 @@ TaskHandle_t xTaskCreateStaticPinnedToCore(TaskFunction_t pxTaskCode, const char
     return (TaskHandle_t)pxTaskBuffer;
 }
 
+void vTaskDelay(const TickType_t xTicksToDelay)
+{
+    (void)xTicksToDelay;
+}
+
 UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t xTask)
 {
     (void)xTask;

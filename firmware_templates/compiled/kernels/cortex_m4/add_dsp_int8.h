@@ -12,7 +12,7 @@
 struct add_dsp_int8_params {
     int32_t elements;
     int32_t swap; /* 1: b is the operand with the larger scale, else a */
-    /* For each byte of the other operand, both zero points taken off: twice its share of the sum. */
+    /* For each byte of the other operand, twice its share of the sum less both zero points. */
     const int32_t *table;
     int32_t multiplier;
     int32_t offset; /* half of 2^shift, and the output's zero point x 2^shift */

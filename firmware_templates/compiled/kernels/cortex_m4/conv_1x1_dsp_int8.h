@@ -13,10 +13,10 @@ struct conv_1x1_dsp_int8_params {
     struct dot_3x2 dot;
 };
 
-/* input: [pixels][input_channels]; output: [pixels][output_channels]; packed: scratch, 24 bytes
- * for each four input channels, rounded up, aligned to 4. Three pixels' inputs are read before their outputs are
- * written: the output may lie over the input as far as what is still to be read stays whole. */
+/* input: [pixels][input_channels]; output: [pixels][output_channels]; scratch, aligned to 4: 24
+ * bytes for each four input channels, rounded up. Three pixels are read before any of their outputs
+ * is written: the output may lie over the input as far as what is still to be read stays whole. */
 void conv_1x1_dsp_int8(const struct conv_1x1_dsp_int8_params *p, const int8_t *input,
-                       int8_t *output, int8_t *packed);
+                       int8_t *output, int8_t *scratch);
 
 #endif

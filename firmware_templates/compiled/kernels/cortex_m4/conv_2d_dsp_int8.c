@@ -60,16 +60,25 @@ static void pack_left(uint32_t *packed, const int8_t *row, int32_t row_bytes, in
 {
     uint32_t word = 0;
     int32_t shift = 0;
+
+    if (rows == 3 && left == 1) {
+        /* The usual first layer: three rows of nine bytes. */
+        const uint32_t byte0 = (uint8_t)row[0];
+        const uint32_t byte1 = (uint8_t)row[row_bytes];
+        const uint32_t byte2 = (uint8_t)row[2 * row_bytes];
+        pack_word(packed, byte0 | (byte1 << 8) | (byte2 << 16));
+        return;
+    }
     for (; rows > 0; --rows) {
-        for (int32_t i = 0; i < left; ++i) {
-            word |= (uint32_t)(uint8_t)row[i] << shift;
-            shift += 8;
-            if (shift == 32) {
-                pack_word(packed, word);
-                packed += DOT_3X2_WORDS_PER_GROUP;
-                word = 0;
-                shift = 0;
-            }
+        const uint32_t bytes = load_rest(row, left);
+        word |= bytes << shift;
+        shift += 8 * left;
+        if (shift >= 32) {
+            pack_word(packed, word);
+            packed += DOT_3X2_WORDS_PER_GROUP;
+            shift -= 32;
+            /* The bytes that did not fit. */
+            word = bytes >> (8 * left - shift);
         }
         row += row_bytes;
     }
@@ -79,25 +88,24 @@ static void pack_left(uint32_t *packed, const int8_t *row, int32_t row_bytes, in
 }
 
 /* Three windows whose rows are runs of bytes, row_bytes apart. */
-static void pack_windows(const struct window *v, const int8_t *const *windows, int32_t row_bytes,
-                         uint32_t *packed)
+static void pack_windows(const struct window *v, const int8_t *x0, const int8_t *x1,
+                         const int8_t *x2, int32_t row_bytes, uint32_t *packed)
 {
     const int32_t run = v->width * v->input_channels;
     const int32_t left = run % 4;
-    const int8_t *x0 = windows[0];
-    const int8_t *x1 = windows[1];
-    const int8_t *x2 = windows[2];
+    const int32_t whole = run - left;
 
-    for (int32_t ky = 0; ky < v->height; ++ky) {
-        packed = pack_three(packed, x0, x1, x2, run / 4);
+    if (left > 0) {
+        uint32_t *behind = packed + v->height * (whole / 4) * DOT_3X2_WORDS_PER_GROUP;
+        pack_left(behind, x0 + whole, row_bytes, v->height, left);
+        pack_left(behind + 1, x1 + whole, row_bytes, v->height, left);
+        pack_left(behind + 2, x2 + whole, row_bytes, v->height, left);
+    }
+    for (int32_t ky = v->height; ky > 0; --ky) {
+        packed = pack_three(packed, x0, x1, x2, whole / 4);
         x0 += row_bytes;
         x1 += row_bytes;
         x2 += row_bytes;
-    }
-    if (left > 0) {
-        for (int32_t i = 0; i < 3; ++i) {
-            pack_left(packed + i, windows[i] + run - left, row_bytes, v->height, left);
-        }
     }
 }
 
@@ -106,14 +114,16 @@ void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *inp
 {
     const struct window *v = &p->window;
     const int32_t channels = p->dot.output_channels;
-    const int32_t run = v->width * v->input_channels;
+    const int32_t run_bytes = v->width * v->input_channels;
     const int32_t line = v->input_width * v->input_channels;
+    const int32_t step = v->stride_x * v->input_channels;
     uint32_t *packed = (uint32_t *)(void *)scratch;
-    int8_t *patches = scratch + (int32_t)sizeof(uint32_t) * DOT_3X2_WORDS_PER_GROUP * p->dot.groups;
-    /* How many places there are for windows that lie inside as a whole, if they are read in place. */
+    int8_t *patches = scratch + 4 * DOT_3X2_WORDS_PER_GROUP * p->dot.groups;
+    /* Rows and columns where windows that are read in place may begin. */
     const int32_t inner_rows = p->direct ? v->input_height - (v->height - 1) * v->dilation_y : 0;
     const int32_t inner_columns = v->input_width - (v->width - 1) * v->dilation_x;
     const int32_t end_x = v->output_width * v->stride_x - v->pad_left;
+    struct dot_3x2_run run = dot_3x2_begin(&p->dot);
     int32_t left = v->output_height * v->output_width;
     int32_t y = -v->pad_top;
     int32_t x = -v->pad_left;
@@ -121,37 +131,32 @@ void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *inp
     while (left > 0) {
         /* Three pixels, or one of the last two, which is computed and stored three times. */
         const int32_t pixels = left < 3 ? 1 : 3;
-        const int8_t *windows[3];
-        int32_t row_bytes = v->dilation_y * line;
-        struct {
-            int32_t y, x;
-        } places[3];
-        int inside = 1;
-        for (int32_t i = 0; i < pixels; ++i) {
-            places[i].y = y;
-            places[i].x = x;
-            windows[i] = input + y * line + x * v->input_channels;
-            inside &= y >= 0 && y < inner_rows && x >= 0 && x < inner_columns;
-            x += v->stride_x;
-            if (x == end_x) {
-                x = -v->pad_left;
-                y += v->stride_y;
-            }
-        }
-        if (!inside) {
-            row_bytes = run;
+        const int32_t third = x + (pixels - 1) * v->stride_x;
+        if (y >= 0 && y < inner_rows && x >= 0 && third < inner_columns && third < end_x) {
+            const int8_t *x0 = input + y * line + x * v->input_channels;
+            const int8_t *x1 = pixels == 3 ? x0 + step : x0;
+            const int8_t *x2 = pixels == 3 ? x1 + step : x0;
+            pack_windows(v, x0, x1, x2, v->dilation_y * line, packed);
+            x = third + v->stride_x;
+        } else {
+            const int8_t *windows[3] = {patches, patches, patches};
             for (int32_t i = 0; i < pixels; ++i) {
-                int8_t *patch = patches + i * v->height * run;
-                gather(v, input, places[i].y, places[i].x, patch);
+                int8_t *patch = patches + i * v->height * run_bytes;
+                gather(v, input, y, x, patch);
                 windows[i] = patch;
+                x += v->stride_x;
+                if (x == end_x) {
+                    x = -v->pad_left;
+                    y += v->stride_y;
+                }
             }
+            pack_windows(v, windows[0], windows[1], windows[2], run_bytes, packed);
         }
-        if (pixels == 1) {
-            windows[1] = windows[0];
-            windows[2] = windows[0];
+        if (x == end_x) {
+            x = -v->pad_left;
+            y += v->stride_y;
         }
-        pack_windows(v, windows, row_bytes, packed);
-        dot_3x2(&p->dot, packed, output, pixels == 3 ? channels : 0);
+        dot_3x2(&run, packed, output, pixels == 3 ? channels : 0);
         output += pixels * channels;
         left -= pixels;
     }

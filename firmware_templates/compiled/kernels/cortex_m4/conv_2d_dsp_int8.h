@@ -11,12 +11,13 @@
 struct conv_2d_dsp_int8_params {
     struct window window;
     int32_t direct; /* 1 where the rows of a window are contiguous in the input */
-    /* Of the values of a window, first the whole words of each row, then what is left of each row. */
-    struct dot_3x2 dot;
+    struct dot_3x2 dot; /* of a window's values first all whole words of its rows, then the rest */
 };
 
 /* input: NHWC; output: NHWC. scratch, aligned to 4: 24 bytes for each four values of a window,
- * rounded up, and three windows' bytes unless no window leaves the image and `direct` is 1. The output may lie over the input as far as what later pixels read stays whole. */
+ * rounded up; and the bytes of three windows, unless `direct` is 1, no window leaves the image, and
+ * rows have a multiple of three outputs. The output may lie over the input as far as what later
+ * pixels read stays whole. */
 void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int8_t *output,
                       int8_t *scratch);
 

@@ -7,7 +7,7 @@ enum { OUTPUTS = 4, WORDS_PER_CHANNEL = 10 };
 
 /* A row of outputs of some channels; the assembly knows these offsets. Pointers are those of the
  * first channel, and move on with the channels. */
-struct run {
+struct depthwise_3x3_run {
     const int8_t *rows[3];  /* 0, 4, 8: planes of int16 */
     const int32_t *stream;  /* 12 */
     int8_t *output;         /* 16 */
@@ -15,12 +15,13 @@ struct run {
     int32_t pitch;          /* 24: bytes from an output to its right neighbour */
     int32_t pitch_3;        /* 28: three times that */
     int32_t block_bytes;    /* 32: of a row's input that whole blocks of four outputs consume */
-    int32_t back;           /* 36: bytes of input to go back before a last block, 0: there is none */
+    int32_t back;           /* 36: bytes of input to go back before a last block, 0 without */
     int32_t output_back;    /* 40: bytes of output to go back likewise */
     int32_t next_plane;     /* 44: from the end of a row's input to the next channel's */
     int32_t next_channel;   /* 48: from the end of a row's outputs back to the next channel's */
     uint32_t min;           /* 52: four times the same byte */
     uint32_t max;           /* 56 */
+    int32_t last_output;    /* 60: bytes from a row's first output to its last */
 };
 
 #if EDGEMCU_DSP
@@ -190,27 +191,143 @@ struct run {
     "ldr    r10, [r12, #56]        \n" CLAMP("r5") CLAMP("r6") CLAMP("r7") CLAMP("r8") LOAD_PITCH
 
 #define ROUTINE(name, text)                                                                        \
-    __attribute__((naked, noinline)) static void name(struct run *run)                             \
+    ASSEMBLY void name(struct depthwise_3x3_run *run IN_REGISTER)                                  \
     {                                                                                              \
-        (void)run;                                                                                 \
         __asm volatile(text);                                                                      \
     }
 
-ROUTINE(run_1_relu, ROWS_1 FINISH_RELU STORE_AND_REPEAT("8"))
-ROUTINE(run_1_any, ROWS_1 FINISH STORE_AND_REPEAT("8"))
-ROUTINE(run_2_relu, ROWS_2 FINISH_RELU STORE_AND_REPEAT("16"))
-ROUTINE(run_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16"))
+ROUTINE(depthwise_3x3_1_relu, ROWS_1 FINISH_RELU STORE_AND_REPEAT("8"))
+ROUTINE(depthwise_3x3_1_any, ROWS_1 FINISH STORE_AND_REPEAT("8"))
+ROUTINE(depthwise_3x3_2_relu, ROWS_2 FINISH_RELU STORE_AND_REPEAT("16"))
+ROUTINE(depthwise_3x3_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16"))
+
+/* Rows of five or six outputs, all at once: eight columns, which are a plane of exactly 16 bytes.
+ * Registers: r0 row, r3 stream, r4 .. r9 sums, r10 and r11 a row's weights, r12, lr, r1, r2 inputs.
+ * Frame: 0, 4, 8 rows, 12 output, 16 pitch, 20 pitch_3, 24 last_output, 28 channels, 32 the run. */
+#define LOAD_ROW_OF_SIX(row)                                                                       \
+    "ldr    r0, [sp, #" row "]     \n"                                                             \
+    "ldr    r10, [r3], #4          \n"                                                             \
+    "ldr    r11, [r3], #4          \n"                                                             \
+    "ldr    r12, [r0], #4          \n"                                                             \
+    "ldr    lr, [r0], #4           \n"                                                             \
+    "ldr    r1, [r0], #4           \n"                                                             \
+    "ldr    r2, [r0], #4           \n"                                                             \
+    "str    r0, [sp, #" row "]     \n"
+
+/* x0 w0 + x1 w1 and so on, onto six sums that may be one and the same: the first comes last. */
+#define LEFT_OF_SIX(s0, s1, s2, s3, s4, s5)                                                        \
+    "smlatb r5, r12, r10, " s1 "   \n"                                                             \
+    "smlad  r6, lr, r10, " s2 "    \n"                                                             \
+    "smlatb r7, lr, r10, " s3 "    \n"                                                             \
+    "smlad  r8, r1, r10, " s4 "    \n"                                                             \
+    "smlatb r9, r1, r10, " s5 "    \n"                                                             \
+    "smlad  r4, r12, r10, " s0 "   \n"
+
+#define RIGHT_OF_SIX                                                                               \
+    "smlabt r4, lr, r11, r4        \n"                                                             \
+    "smlad  r5, lr, r11, r5        \n"                                                             \
+    "smlabt r6, r1, r11, r6        \n"                                                             \
+    "smlad  r7, r1, r11, r7        \n"                                                             \
+    "smlabt r8, r2, r11, r8        \n"                                                             \
+    "smlad  r9, r2, r11, r9        \n"
+
+#define ROWS_OF_SIX                                                                                \
+    "push   {r4-r11, lr}           \n"                                                             \
+    "sub    sp, sp, #36            \n"                                                             \
+    "ldm    r0, {r1, r2, r3, r4, r5, r6, r7, r8} \n"                                               \
+    "ldr    r9, [r0, #60]          \n"                                                             \
+    "str    r1, [sp]               \n"                                                             \
+    "str    r2, [sp, #4]           \n"                                                             \
+    "str    r3, [sp, #8]           \n"                                                             \
+    "str    r5, [sp, #12]          \n"                                                             \
+    "str    r7, [sp, #16]          \n"                                                             \
+    "str    r8, [sp, #20]          \n"                                                             \
+    "str    r9, [sp, #24]          \n"                                                             \
+    "str    r6, [sp, #28]          \n"                                                             \
+    "str    r0, [sp, #32]          \n"                                                             \
+    "mov    r3, r4                 \n"                                                             \
+    "1:                            \n"                                                             \
+    "ldr    r4, [r3], #4           \n" /* bias */ LOAD_ROW_OF_SIX("0")                             \
+        LEFT_OF_SIX("r4", "r4", "r4", "r4", "r4", "r4") RIGHT_OF_SIX LOAD_ROW_OF_SIX("4")          \
+            LEFT_OF_SIX("r4", "r5", "r6", "r7", "r8", "r9") RIGHT_OF_SIX LOAD_ROW_OF_SIX("8")      \
+                LEFT_OF_SIX("r4", "r5", "r6", "r7", "r8", "r9") RIGHT_OF_SIX                       \
+    "ldr    r10, [r3], #4          \n" /* multiplier */                                            \
+    "ldr    r11, [r3], #4          \n" /* offset */                                                \
+    "ldr    r12, [r3], #4          \n" /* shift */
+
+#define SCALE_SIX_RELU                                                                             \
+    "smmla  r4, r4, r10, r11       \n"                                                             \
+    "smmla  r5, r5, r10, r11       \n"                                                             \
+    "smmla  r6, r6, r10, r11       \n"                                                             \
+    "smmla  r7, r7, r10, r11       \n"                                                             \
+    "smmla  r8, r8, r10, r11       \n"                                                             \
+    "smmla  r9, r9, r10, r11       \n"
+
+#define SCALE_ONE_OF_SIX(sum)                                                                      \
+    "asr    lr, " sum ", #31       \n"                                                             \
+    "add    lr, r11, lr, lsl #7    \n"                                                             \
+    "smmla  " sum ", " sum ", r10, lr \n"
+
+#define SHIFT_AND_SATURATE_ONE_OF_SIX(value)                                                       \
+    "asr    " value ", " value ", r12 \n"                                                          \
+    "ssat   " value ", #8, " value " \n"
+
+#define SHIFT_AND_SATURATE_SIX                                                                     \
+    SHIFT_AND_SATURATE_ONE_OF_SIX("r4") SHIFT_AND_SATURATE_ONE_OF_SIX("r5")                        \
+    SHIFT_AND_SATURATE_ONE_OF_SIX("r6") SHIFT_AND_SATURATE_ONE_OF_SIX("r7")                        \
+    SHIFT_AND_SATURATE_ONE_OF_SIX("r8") SHIFT_AND_SATURATE_ONE_OF_SIX("r9")
+
+#define CLAMP_ONE_OF_SIX(value)                                                                    \
+    "ssub8  lr, " value ", r10     \n"                                                             \
+    "sel    " value ", " value ", r10 \n"                                                          \
+    "ssub8  lr, r11, " value "     \n"                                                             \
+    "sel    " value ", " value ", r11 \n"
+
+/* Of five outputs, the sixth is written where the fifth belongs, and before it. */
+#define STORE_SIX_AND_REPEAT                                                                       \
+    "ldr    r0, [sp, #12]          \n"                                                             \
+    "ldr    r1, [sp, #16]          \n"                                                             \
+    "ldr    r2, [sp, #20]          \n"                                                             \
+    "ldr    r10, [sp, #24]         \n"                                                             \
+    "ldr    r11, [sp, #28]         \n"                                                             \
+    "add    r2, r0, r2             \n"                                                             \
+    "strb   r9, [r0, r10]          \n"                                                             \
+    "strb   r8, [r2, r1]           \n"                                                             \
+    "strb   r7, [r2]               \n"                                                             \
+    "strb   r6, [r0, r1, lsl #1]   \n"                                                             \
+    "strb   r5, [r0, r1]           \n"                                                             \
+    "strb   r4, [r0], #1           \n"                                                             \
+    "str    r0, [sp, #12]          \n"                                                             \
+    "subs   r11, r11, #1           \n"                                                             \
+    "str    r11, [sp, #28]         \n"                                                             \
+    "bne    1b                     \n"                                                             \
+    "add    sp, sp, #36            \n"                                                             \
+    "pop    {r4-r11, pc}           \n"
+
+ROUTINE(depthwise_3x3_six_relu,
+        ROWS_OF_SIX SCALE_SIX_RELU SHIFT_AND_SATURATE_SIX STORE_SIX_AND_REPEAT)
+ROUTINE(depthwise_3x3_six_any, ROWS_OF_SIX SCALE_ONE_OF_SIX("r4") SCALE_ONE_OF_SIX("r5")
+                         SCALE_ONE_OF_SIX("r6") SCALE_ONE_OF_SIX("r7") SCALE_ONE_OF_SIX("r8")
+                             SCALE_ONE_OF_SIX("r9") SHIFT_AND_SATURATE_SIX
+        "ldr    r0, [sp, #32]          \n"
+        "ldr    r10, [r0, #52]         \n"
+        "ldr    r11, [r0, #56]         \n" CLAMP_ONE_OF_SIX("r4") CLAMP_ONE_OF_SIX("r5")
+            CLAMP_ONE_OF_SIX("r6") CLAMP_ONE_OF_SIX("r7") CLAMP_ONE_OF_SIX("r8")
+                CLAMP_ONE_OF_SIX("r9") STORE_SIX_AND_REPEAT)
 
 #else
 
-static int8_t one_output(const struct run *run, const int8_t *const *rows, int32_t x, int relu)
+static int8_t one_output(const struct depthwise_3x3_run *run, const int8_t *const *rows, int32_t x,
+                         int relu)
 {
     const int32_t *w = run->stream;
     uint32_t sum = (uint32_t)w[0];
     for (int row = 0; row < 3; ++row) {
         const int8_t *p = rows[row] + 2 * x;
         sum = smlad(load_word(p), (uint32_t)w[1 + 2 * row], sum);
-        sum += (uint32_t)(half(load_word(p + 4), 0) * half((uint32_t)w[2 + 2 * row], 1));
+        int16_t right;
+        memcpy(&right, p + 4, sizeof right);
+        sum += (uint32_t)(right * half((uint32_t)w[2 + 2 * row], 1));
     }
     const int32_t a = (int32_t)sum;
     const int32_t offset = w[8] - (a < 0 && !relu ? 128 : 0);
@@ -220,7 +337,7 @@ static int8_t one_output(const struct run *run, const int8_t *const *rows, int32
     return (int8_t)(value < min ? min : value > max ? max : value);
 }
 
-static void run_portable(struct run *run, int32_t stride, int relu)
+static void run_portable(struct depthwise_3x3_run *run, int32_t stride, int relu)
 {
     for (; run->channels > 0; --run->channels) {
         const int8_t *rows[3] = {run->rows[0], run->rows[1], run->rows[2]};
@@ -255,29 +372,55 @@ static void run_portable(struct run *run, int32_t stride, int relu)
     }
 }
 
-static void run_1_relu(struct run *run)
+static void run_six_portable(struct depthwise_3x3_run *run, int relu)
+{
+    for (; run->channels > 0; --run->channels) {
+        for (int32_t i = 5; i >= 0; --i) {
+            const int32_t place = i * run->pitch;
+            const int32_t last = run->last_output;
+            run->output[place < last ? place : last] = one_output(run, run->rows, i, relu);
+        }
+        for (int row = 0; row < 3; ++row) {
+            run->rows[row] += 16;
+        }
+        run->stream += WORDS_PER_CHANNEL;
+        ++run->output;
+    }
+}
+
+void depthwise_3x3_six_relu(struct depthwise_3x3_run *run)
+{
+    run_six_portable(run, 1);
+}
+
+void depthwise_3x3_six_any(struct depthwise_3x3_run *run)
+{
+    run_six_portable(run, 0);
+}
+
+void depthwise_3x3_1_relu(struct depthwise_3x3_run *run)
 {
     run_portable(run, 1, 1);
 }
 
-static void run_1_any(struct run *run)
+void depthwise_3x3_1_any(struct depthwise_3x3_run *run)
 {
     run_portable(run, 1, 0);
 }
 
-static void run_2_relu(struct run *run)
+void depthwise_3x3_2_relu(struct depthwise_3x3_run *run)
 {
     run_portable(run, 2, 1);
 }
 
-static void run_2_any(struct run *run)
+void depthwise_3x3_2_any(struct depthwise_3x3_run *run)
 {
     run_portable(run, 2, 0);
 }
 
 #endif
 
-/* Up to four channels of two neighbouring pixels, a and b, as int16 in as many planes. */
+/* Four channels of two neighbouring pixels, a and b, as int16 in as many planes. */
 static inline void store_pair(int8_t *plane, int32_t plane_bytes, uint32_t a, uint32_t b)
 {
     const uint32_t a02 = sxtb16(a);
@@ -322,33 +465,28 @@ static struct columns split_columns(const struct window *v, int32_t pairs)
     return k;
 }
 
-static inline uint32_t load_channels(const int8_t *p, int32_t count)
-{
-    return count == 4 ? load_word(p) : load_rest(p, count);
-}
-
-/* One row of `count` (1 to 4) channels as planes; pixels are `pitch` bytes apart. */
-static inline void pack_planes(const struct columns *k, const int8_t *x, int32_t pitch,
-                               int32_t count, int8_t *plane, int32_t plane_bytes)
+/* One row of four channels as planes; pixels are `pitch` bytes apart. */
+static void pack_planes(const struct columns *k, const int8_t *x, int32_t pitch, int8_t *plane,
+                        int32_t plane_bytes)
 {
     for (int32_t i = k->padding; i > 0; --i) {
         store_pair(plane, plane_bytes, k->pad, k->pad);
         plane += 4;
     }
     if (k->first_half) {
-        store_pair(plane, plane_bytes, k->pad, load_channels(x, count));
+        store_pair(plane, plane_bytes, k->pad, load_word(x));
         x += pitch;
         plane += 4;
     }
     for (int32_t i = k->inside; i > 0; --i) {
-        const uint32_t a = load_channels(x, count);
-        const uint32_t b = load_channels(x + pitch, count);
+        const uint32_t a = load_word(x);
+        const uint32_t b = load_word(x + pitch);
         store_pair(plane, plane_bytes, a, b);
         x += 2 * pitch;
         plane += 4;
     }
     if (k->last_half) {
-        store_pair(plane, plane_bytes, load_channels(x, count), k->pad);
+        store_pair(plane, plane_bytes, load_word(x), k->pad);
         plane += 4;
     }
     for (int32_t i = k->rest; i > 0; --i) {
@@ -357,25 +495,52 @@ static inline void pack_planes(const struct columns *k, const int8_t *x, int32_t
     }
 }
 
-/* A row of `count` channels; x is the first column's, or NULL if the row is outside of the image. */
+static int8_t *put(int8_t *plane, int32_t value)
+{
+    const int16_t half = (int16_t)value;
+    memcpy(plane, &half, sizeof half);
+    return plane + sizeof half;
+}
+
+/* One row of one channel: what is left over of four. */
+static void pack_plane(const struct columns *k, const int8_t *x, int32_t pitch, int8_t *plane,
+                       int32_t plane_bytes)
+{
+    const int8_t *end = plane + plane_bytes;
+    const int32_t pad = (int8_t)(uint8_t)k->pad;
+
+    for (int32_t i = 2 * k->padding + k->first_half; i > 0; --i) {
+        plane = put(plane, pad);
+    }
+    for (int32_t i = k->first_half + 2 * k->inside + k->last_half; i > 0; --i) {
+        plane = put(plane, *x);
+        x += pitch;
+    }
+    while (plane < end) {
+        plane = put(plane, pad);
+    }
+}
+
+/* A row of `count` channels; x is the first column's, NULL if the row is outside of the image. */
 static void pack_row(const struct columns *k, const int8_t *x, int32_t pitch, int32_t count,
                      int8_t *plane, int32_t plane_bytes)
 {
     if (x == NULL) {
         const uint32_t pad = low_halves(sxtb16(k->pad), sxtb16(k->pad));
-        for (int32_t bytes = (count + 3) / 4 * 4 * plane_bytes; bytes > 0; bytes -= 4) {
+        for (int32_t bytes = count * plane_bytes; bytes > 0; bytes -= 4) {
             store_word(plane, pad);
             plane += 4;
         }
         return;
     }
     for (; count >= 4; count -= 4) {
-        pack_planes(k, x, pitch, 4, plane, plane_bytes);
+        pack_planes(k, x, pitch, plane, plane_bytes);
         plane += 4 * plane_bytes;
         x += 4;
     }
-    if (count > 0) {
-        pack_planes(k, x, pitch, count, plane, plane_bytes);
+    for (; count > 0; --count) {
+        pack_plane(k, x++, pitch, plane, plane_bytes);
+        plane += plane_bytes;
     }
 }
 
@@ -389,18 +554,16 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
     /* What is computed of a row: less than four outputs are four in a place of their own. */
     const int32_t outputs = width < OUTPUTS ? OUTPUTS : width;
     const int32_t plane_bytes = DEPTHWISE_3X3_PLANE_BYTES(outputs, v->stride_x);
-    const int32_t row_bytes = (p->group + 3) / 4 * 4 * plane_bytes;
+    const int32_t row_bytes = p->group * plane_bytes;
     const struct columns columns = split_columns(v, plane_bytes / 4);
     int8_t *const few = scratch + 3 * row_bytes;
-    void (*const routine)(struct run *) = v->stride_x == 1 ? (p->relu ? run_1_relu : run_1_any)
-                                                           : (p->relu ? run_2_relu : run_2_any);
     int32_t packed = -v->pad_top; /* the first input row that is not in scratch memory yet */
 
     for (int32_t oy = 0; oy < v->output_height; ++oy) {
         const int32_t y = oy * v->stride_y - v->pad_top;
         for (int32_t c = 0; c < channels; c += p->group) {
             const int32_t count = min(channels - c, p->group);
-            struct run run = {
+            struct depthwise_3x3_run run = {
                 .stream = p->stream + c * WORDS_PER_CHANNEL,
                 .output = width < OUTPUTS ? few : output + c,
                 .channels = count,
@@ -411,6 +574,7 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
                 .max = (uint8_t)p->max * 0x01010101u,
             };
             run.pitch_3 = 3 * run.pitch;
+            run.last_output = (outputs - 1) * run.pitch;
             run.next_channel = outputs * run.pitch - 1;
             if (outputs % OUTPUTS != 0) {
                 run.back = (OUTPUTS - outputs % OUTPUTS) * bytes_per_output;
@@ -427,7 +591,7 @@ void depthwise_3x3_dsp_int8(const struct depthwise_3x3_dsp_int8_params *p, const
                 }
                 run.rows[ky] = place;
             }
-            routine(&run);
+            p->routine(&run);
             if (width < OUTPUTS) {
                 for (int32_t x = 0; x < width; ++x) {
                     memcpy(output + x * channels + c, few + x * count, (size_t)count);

@@ -6,16 +6,6 @@
 /* Words of `stream` before and behind the weights of a pair of channels. */
 enum { WORDS_BEFORE = 2, WORDS_BEHIND = 6 };
 
-/* What a run over pairs of channels needs; the assembly knows these offsets. */
-struct run {
-    const int32_t *stream; /* 0: of the first pair */
-    const int32_t *end;    /* 4: behind the last pair */
-    int32_t groups;        /* 8 */
-    int32_t stride;        /* 12: bytes from a pixel's output to the next one's */
-    uint32_t min;          /* 16: four times the same byte */
-    uint32_t max;          /* 20 */
-};
-
 #if EDGEMCU_DSP
 
 /* Registers: r0 packed inputs, r1 stream, r2 loops left, r3 .. r8 sums (pixel 0 channel 0, pixel 0
@@ -52,22 +42,20 @@ struct run {
 #define PROLOGUE                                                                                   \
     "push   {r4-r11, lr}           \n"                                                             \
     "sub    sp, sp, #36            \n"                                                             \
-    "str    r0, [sp]               \n"                                                             \
-    "str    r2, [sp, #12]          \n"                                                             \
-    "ldm    r1, {r1, r3, r4, r5, r6, r7} \n"                                                       \
-    "str    r5, [sp, #16]          \n"                                                             \
-    "str    r3, [sp, #20]          \n"                                                             \
-    "str    r6, [sp, #24]          \n"                                                             \
-    "str    r7, [sp, #28]          \n"                                                             \
-    "add    r8, r4, #3             \n"                                                             \
-    "lsr    r8, r8, #2             \n" /* loops, the first of which may be shorter */              \
-    "str    r8, [sp, #8]           \n"                                                             \
-    "rsb    r9, r4, r8, lsl #2     \n" /* groups that the first loop leaves out */                 \
+    "mov    r12, r1                \n"                                                             \
+    "ldm    r12, {r1, r3, r4, r5, r6, r7, r8} \n"                                                  \
     "movs   r10, #" GROUP_BYTES "  \n"                                                             \
     "adr.w  r11, 2f                \n"                                                             \
-    "mla    r11, r9, r10, r11      \n"                                                             \
+    "mla    r11, r5, r10, r11      \n"                                                             \
     "orr    r11, r11, #1           \n"                                                             \
-    "str    r11, [sp, #4]          \n"
+    "str    r0, [sp]               \n"                                                             \
+    "str    r11, [sp, #4]          \n"                                                             \
+    "str    r4, [sp, #8]           \n"                                                             \
+    "str    r2, [sp, #12]          \n"                                                             \
+    "str    r6, [sp, #16]          \n"                                                             \
+    "str    r3, [sp, #20]          \n"                                                             \
+    "str    r7, [sp, #24]          \n"                                                             \
+    "str    r8, [sp, #28]          \n"
 
 #define SUMS                                                                                       \
     "1:                            \n"                                                             \
@@ -139,23 +127,17 @@ struct run {
     "ldr    r12, [sp, #20]         \n"
 
 /* Where the zero point is -128, and nothing clamps but the range of an int8. */
-__attribute__((naked, noinline)) static void run_relu(const uint32_t *packed, const struct run *run,
-                                                      int8_t *output)
+ASSEMBLY void dot_3x2_relu(const uint32_t *packed IN_REGISTER,
+    const struct dot_3x2_run *run IN_REGISTER, int8_t *output IN_REGISTER)
 {
-    (void)packed;
-    (void)run;
-    (void)output;
     __asm volatile(PROLOGUE SUMS LOAD_SCALE LOAD_PLACES SCALE_RELU("r3", "r5", "r7")
                        LOAD_SCALE SCALE_RELU("r4", "r6", "r8") PAIR_UP STORE_AND_REPEAT);
 }
 
 /* Any zero point and range. */
-__attribute__((naked, noinline)) static void run_any(const uint32_t *packed, const struct run *run,
-                                                     int8_t *output)
+ASSEMBLY void dot_3x2_any(const uint32_t *packed IN_REGISTER,
+    const struct dot_3x2_run *run IN_REGISTER, int8_t *output IN_REGISTER)
 {
-    (void)packed;
-    (void)run;
-    (void)output;
     __asm volatile(PROLOGUE SUMS LOAD_SCALE LOAD_PLACES SCALE("r3", "r5", "r7")
                        LOAD_SCALE SCALE("r4", "r6", "r8") PAIR_UP
                    "ldr    r9, [sp, #24]          \n"
@@ -173,7 +155,8 @@ static int8_t scaled(uint32_t sum, const int32_t *scale, int relu, int32_t min, 
     return (int8_t)(value < min ? min : value > max ? max : value);
 }
 
-static void run_portable(const uint32_t *packed, const struct run *run, int8_t *output, int relu)
+static void run_portable(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output,
+                         int relu)
 {
     const int32_t min = relu ? -128 : (int8_t)(run->min & 0xff);
     const int32_t max = relu ? 127 : (int8_t)(run->max & 0xff);
@@ -207,37 +190,46 @@ static void run_portable(const uint32_t *packed, const struct run *run, int8_t *
     }
 }
 
-static void run_relu(const uint32_t *packed, const struct run *run, int8_t *output)
+void dot_3x2_relu(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output)
 {
     run_portable(packed, run, output, 1);
 }
 
-static void run_any(const uint32_t *packed, const struct run *run, int8_t *output)
+void dot_3x2_any(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output)
 {
     run_portable(packed, run, output, 0);
 }
 
 #endif
 
-void dot_3x2(const struct dot_3x2 *p, const uint32_t *packed, int8_t *output, int32_t stride)
+struct dot_3x2_run dot_3x2_begin(const struct dot_3x2 *p)
 {
-    const int32_t words = WORDS_BEFORE + 2 * p->groups + WORDS_BEHIND;
-    const int32_t pairs = p->output_channels / 2;
-    struct run run = {p->stream, p->stream + pairs * words, p->groups, stride,
-                      (uint8_t)p->min * 0x01010101u, (uint8_t)p->max * 0x01010101u};
+    const int32_t loops = (p->groups + 3) / 4;
+    const struct dot_3x2_run run = {
+        .stream = p->stream,
+        .end = p->stream + p->output_channels / 2 * (WORDS_BEFORE + 2 * p->groups + WORDS_BEHIND),
+        .loops = loops,
+        .skipped = 4 * loops - p->groups,
+        .min = (uint8_t)p->min * 0x01010101u,
+        .max = (uint8_t)p->max * 0x01010101u,
+        .routine = p->routine,
+        .groups = p->groups,
+        .last = p->output_channels % 2 != 0 ? p->output_channels - 1 : -1,
+    };
+    return run;
+}
 
-    if (pairs > 0) {
-        (p->relu ? run_relu : run_any)(packed, &run, output);
-    }
-    if (p->output_channels % 2 != 0) {
-        int8_t last[6];
-        run.stream = run.end;
-        run.end += words;
-        run.stride = 2;
-        (p->relu ? run_relu : run_any)(packed, &run, last);
-        output += 2 * pairs;
-        output[0] = last[0];
-        output[stride] = last[2];
-        output[2 * stride] = last[4];
-    }
+void dot_3x2_last(const struct dot_3x2_run *run, const uint32_t *packed, int8_t *output)
+{
+    /* With another one of zeros, to a place of their own. */
+    int8_t pair[6];
+    struct dot_3x2_run last = *run;
+    last.stream = run->end;
+    last.end += WORDS_BEFORE + 2 * run->groups + WORDS_BEHIND;
+    last.stride = 2;
+    run->routine(packed, &last, pair);
+    output += run->last;
+    output[0] = pair[0];
+    output[run->stride] = pair[2];
+    output[2 * run->stride] = pair[4];
 }

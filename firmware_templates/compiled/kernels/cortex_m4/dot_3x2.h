@@ -28,6 +28,14 @@
 
 #include <stdint.h>
 
+struct dot_3x2_run;
+
+/* All pairs of channels of three pixels. `dot_3x2_relu` is for outputs of -128 .. 127 whose zero
+ * point is -128, `dot_3x2_any` for all. */
+typedef void dot_3x2_routine(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output);
+dot_3x2_routine dot_3x2_relu;
+dot_3x2_routine dot_3x2_any;
+
 /* A layer's constants.
  *
  * `stream` is, for each pair of output channels, what is read from front to back: 2 biases,
@@ -36,16 +44,45 @@ struct dot_3x2 {
     const int32_t *stream;
     int32_t output_channels;
     int32_t groups; /* of four inputs each, the last one filled up with zero weights */
-    int32_t relu;   /* 1: the output is -128 .. 127 and its zero point is -128 */
-    int32_t min;    /* -128 .. 127; only read if relu is 0 */
-    int32_t max;    /* -128 .. 127; only read if relu is 0 */
+    int32_t min;    /* -128 .. 127 */
+    int32_t max;    /* -128 .. 127 */
+    dot_3x2_routine *routine;
 };
 
 /* Words of packed input: [groups][N of three pixels, A of three pixels]. */
 #define DOT_3X2_WORDS_PER_GROUP 6
 
-/* packed: groups x 6 words; output: the first pixel's channels, the others' `stride` behind each
- * other. With a stride of 0 the three pixels must be the same. */
-void dot_3x2(const struct dot_3x2 *p, const uint32_t *packed, int8_t *output, int32_t stride);
+/* What is worked out once for a layer; the assembly knows these offsets. */
+struct dot_3x2_run {
+    const int32_t *stream; /* 0: of the first pair */
+    const int32_t *end;    /* 4: behind the last pair */
+    int32_t loops;         /* 8: over four groups each, the first of which may be shorter */
+    int32_t skipped;       /* 12: groups that the first loop leaves out */
+    int32_t stride;        /* 16: bytes from a pixel's output to the next one's */
+    uint32_t min;          /* 20: four times the same byte */
+    uint32_t max;          /* 24 */
+    dot_3x2_routine *routine;
+    int32_t groups;
+    int32_t last; /* the number of a last channel that has no other one to be a pair with, or -1 */
+};
+
+struct dot_3x2_run dot_3x2_begin(const struct dot_3x2 *p);
+
+/* The last channel, if it is no part of a pair. */
+void dot_3x2_last(const struct dot_3x2_run *run, const uint32_t *packed, int8_t *output);
+
+/* packed: groups x 6 words; output: all channels of the first pixel, those of the others `stride`
+ * behind each other. With a stride of 0 the three pixels must be the same. */
+static inline void dot_3x2(struct dot_3x2_run *run, const uint32_t *packed, int8_t *output,
+                           int32_t stride)
+{
+    run->stride = stride;
+    if (run->stream != run->end) {
+        run->routine(packed, run, output);
+    }
+    if (run->last >= 0) {
+        dot_3x2_last(run, packed, output);
+    }
+}
 
 #endif

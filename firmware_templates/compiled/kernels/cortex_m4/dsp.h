@@ -17,6 +17,12 @@
 #define EDGEMCU_DSP 0
 #endif
 
+#if EDGEMCU_DSP
+/* A function of assembly alone, and its arguments, which are in r0 to r3. */
+#define ASSEMBLY __attribute__((naked, noinline))
+#define IN_REGISTER __attribute__((unused))
+#endif
+
 /* Four bytes at any address as one word. */
 static inline uint32_t load_word(const int8_t *p)
 {
@@ -86,6 +92,30 @@ static inline uint32_t high_halves(uint32_t a, uint32_t b)
     return result;
 #else
     return (a >> 16) | (b & 0xffff0000u);
+#endif
+}
+
+/* acc + low half x low half. */
+static inline int32_t smlabb(uint32_t x, uint32_t y, int32_t acc)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("smlabb %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(acc));
+    return result;
+#else
+    return acc + (int16_t)(uint16_t)x * (int16_t)(uint16_t)y;
+#endif
+}
+
+/* acc + high half x high half. */
+static inline int32_t smlatt(uint32_t x, uint32_t y, int32_t acc)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("smlatt %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(acc));
+    return result;
+#else
+    return smlabb(x >> 16, y >> 16, acc);
 #endif
 }
 

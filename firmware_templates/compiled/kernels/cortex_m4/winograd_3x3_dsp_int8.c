@@ -18,7 +18,7 @@ struct tile {
 };
 
 /* The tiles that are computed together; the assembly knows these offsets. */
-struct block {
+struct winograd_3x3_block {
     struct tile tiles[TILES];
     const struct tile *end; /* 36: there may be fewer */
     uint32_t min;           /* 40: four times the same byte */
@@ -58,13 +58,9 @@ struct block {
     "smlad  r8, r10, lr, r8        \n"
 
 /* Frame: 0 end of a place's weights, 4 their bytes, 8 end of all weights. */
-__attribute__((naked, noinline)) static void multiply(const uint32_t *x, const int32_t *w,
-                                                      int32_t *sums, int32_t words)
+ASSEMBLY static void multiply(const uint32_t *x IN_REGISTER, const int32_t *w IN_REGISTER,
+                              int32_t *sums IN_REGISTER, int32_t words IN_REGISTER)
 {
-    (void)x;
-    (void)w;
-    (void)sums;
-    (void)words;
     __asm volatile("push   {r4-r11, lr}           \n"
                    "sub    sp, sp, #12            \n"
                    "lsl    r3, r3, #3             \n"
@@ -122,7 +118,7 @@ __attribute__((naked, noinline)) static void multiply(const uint32_t *x, const i
     "str    " v3 ", [r2, r5, lsl #1] \n"                                                           \
     "add    r4, r4, r5, lsl #2     \n"
 
-/* r0 x, r1 bytes of a pixel, r2 for anything, r3 bytes of a line, r4 to, r5 bytes to the next place,
+/* r0 x, r1 bytes of a pixel, r2 anything, r3 bytes of a line, r4 to, r5 bytes to the next place,
  * r6 .. r9 and r10 .. lr rows. */
 #define PAIR(odd)                                                                                  \
     ROW("r6", "r7", "r8", "r9", odd)                                                               \
@@ -157,13 +153,9 @@ __attribute__((naked, noinline)) static void multiply(const uint32_t *x, const i
     "sub    r4, r4, r5, lsl #4     \n"
 
 /* One tile of all channels, whose pixels and lines are so many bytes apart. */
-__attribute__((naked, noinline)) static void transform_tile(const int8_t *x, int32_t channels,
-                                                            uint32_t *to, int32_t line)
+ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channels IN_REGISTER,
+                                    uint32_t *to IN_REGISTER, int32_t line IN_REGISTER)
 {
-    (void)x;
-    (void)channels;
-    (void)to;
-    (void)line;
     __asm volatile("push   {r4-r11, lr}           \n"
                    "sub    sp, sp, #4             \n"
                    "add    r5, r1, r1, lsl #1     \n"
@@ -271,19 +263,14 @@ __attribute__((naked, noinline)) static void transform_tile(const int8_t *x, int
     "pop    {r4-r11, pc}           \n"
 
 #define ROUTINE(name, text)                                                                        \
-    __attribute__((naked, noinline)) static void name(const int32_t *sums, const int32_t *scale,   \
-                                                      struct block *block)                         \
+    ASSEMBLY void name(const int32_t *sums IN_REGISTER, const int32_t *scale IN_REGISTER,          \
+                       struct winograd_3x3_block *block IN_REGISTER)                               \
     {                                                                                              \
-        (void)sums;                                                                                \
-        (void)scale;                                                                               \
-        (void)block;                                                                               \
         __asm volatile(text);                                                                      \
     }
 
-/* One output channel of a block, whose outputs move on to the next channel. sums: [16][6], from the
- * channel's first on; scale: bias, multiplier, offset and shift. */
-ROUTINE(back_relu, BACK SCALE_RELU SHIFT_AND_SATURATE PUT_BACK)
-ROUTINE(back_any, BACK SCALE_ONE("r4") SCALE_ONE("r5") SCALE_ONE("r8") SCALE_ONE("r9")
+ROUTINE(winograd_3x3_back_relu, BACK SCALE_RELU SHIFT_AND_SATURATE PUT_BACK)
+ROUTINE(winograd_3x3_back_any, BACK SCALE_ONE("r4") SCALE_ONE("r5") SCALE_ONE("r8") SCALE_ONE("r9")
                       SHIFT_AND_SATURATE
         "ldr    r12, [sp, #4]          \n"
         "ldr    r2, [r12, #40]         \n"
@@ -351,7 +338,8 @@ static int8_t scaled(uint32_t sum, const int32_t *scale, int relu)
     return (int8_t)saturate_int8(smmla(a, scale[1], offset) >> scale[3]);
 }
 
-static void back_portable(const int32_t *sums, const int32_t *scale, struct block *block, int relu)
+static void back_portable(const int32_t *sums, const int32_t *scale,
+                          struct winograd_3x3_block *block, int relu)
 {
     const uint32_t bias = (uint32_t)scale[0];
 
@@ -376,12 +364,14 @@ static void back_portable(const int32_t *sums, const int32_t *scale, struct bloc
     }
 }
 
-static void back_relu(const int32_t *sums, const int32_t *scale, struct block *block)
+void winograd_3x3_back_relu(const int32_t *sums, const int32_t *scale,
+                            struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 1);
 }
 
-static void back_any(const int32_t *sums, const int32_t *scale, struct block *block)
+void winograd_3x3_back_any(const int32_t *sums, const int32_t *scale,
+                           struct winograd_3x3_block *block)
 {
     back_portable(sums, scale, block, 0);
 }
@@ -401,9 +391,7 @@ void winograd_3x3_dsp_int8(const struct winograd_3x3_dsp_int8_params *p, const i
     uint32_t *transformed = (uint32_t *)(void *)scratch;
     int32_t *sums = (int32_t *)(void *)(scratch + PLACES * TILES * 4 * words);
     int8_t *patch = scratch + PLACES * TILES * 4 * words + PLACES * SUMS * 4;
-    void (*const back)(const int32_t *, const int32_t *, struct block *) =
-        p->relu ? back_relu : back_any;
-    struct block block = {.min = (uint8_t)p->min * 0x01010101u,
+    struct winograd_3x3_block block = {.min = (uint8_t)p->min * 0x01010101u,
                           .max = (uint8_t)p->max * 0x01010101u};
     struct window area = *v; /* a tile's input */
     int32_t oy = 0;
@@ -435,8 +423,8 @@ void winograd_3x3_dsp_int8(const struct winograd_3x3_dsp_int8_params *p, const i
         for (int32_t c = 0; c < p->output_channels; c += 2) {
             multiply(transformed, w, sums, words);
             w += 2 * PLACES * words;
-            back(sums, w, &block);
-            back(sums + 1, w + 4, &block);
+            p->back(sums, w, &block);
+            p->back(sums + 1, w + 4, &block);
             w += WORDS_BEHIND;
         }
     }

@@ -19,12 +19,22 @@
 
 #include "../portable/window.h"
 
+struct winograd_3x3_block;
+
+/* One output channel of a block of tiles: from sums to outputs, which move on to the next channel.
+ * sums: [16][6], from the channel's first on; scale: four times the bias, multiplier, offset and
+ * shift. `winograd_3x3_back_relu` is for outputs of -128 .. 127 whose zero point is -128. */
+typedef void winograd_3x3_back(const int32_t *sums, const int32_t *scale,
+                               struct winograd_3x3_block *block);
+winograd_3x3_back winograd_3x3_back_relu;
+winograd_3x3_back winograd_3x3_back_any;
+
 struct winograd_3x3_dsp_int8_params {
     struct window window;    /* 3 x 3, stride 1, not dilated, input channels in multiples of 16 */
     int32_t output_channels; /* even */
-    int32_t relu;            /* 1: the output is -128 .. 127 and its zero point is -128 */
-    int32_t min;             /* -128 .. 127; only read if relu is 0 */
-    int32_t max;             /* -128 .. 127; only read if relu is 0 */
+    int32_t min;             /* -128 .. 127 */
+    int32_t max;             /* -128 .. 127 */
+    winograd_3x3_back *back;
     /* For each pair of output channels: [16 places of a tile][input channels / 2][2] words of two
      * transformed weights (channels 0 and 2 of four, then 1 and 3), then for both channels four
      * times the bias, multiplier, offset and shift: those of dot_3x2.h, for sums that are four
@@ -33,8 +43,8 @@ struct winograd_3x3_dsp_int8_params {
 };
 
 /* input: NHWC; output: NHWC; scratch, aligned to 4: 112 bytes for each input channel and 384 more.
- * Three tiles are read before their outputs are written: the output may lie over the input as far as what
- * later tiles read stays whole. */
+ * Three tiles are read before any of their outputs is written: the output may lie over the input as
+ * far as what later tiles read stays whole. */
 void winograd_3x3_dsp_int8(const struct winograd_3x3_dsp_int8_params *p, const int8_t *input,
                            int8_t *output, int8_t *scratch);
 

@@ -73,7 +73,8 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
 
     if (p->columns == 0) {
         for (int32_t oy = 0; oy < v->output_height; ++oy) {
-            conv_pixels_mve(&p->conv, v->output_width, input + oy * v->stride_y * input_row, output);
+            const int8_t *row = input + oy * v->stride_y * input_row;
+            conv_pixels_mve(&p->conv, v->output_width, row, output, oy + 1 < v->output_height);
             output += output_row;
         }
         return;
@@ -108,7 +109,7 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
                 }
             }
         }
-        conv_pixels_mve(&p->conv, v->output_width, lines, output);
+        conv_pixels_mve(&p->conv, v->output_width, lines, output, oy + 1 < v->output_height);
         output += output_row;
     }
 }

@@ -18,7 +18,8 @@ struct conv_2d_int8_mve_params {
 
 /* input: NHWC; output: NHWC; lines: columns x height x input_channels bytes of scratch. Without
  * columns, the outputs of two pixels are written once their inputs have been read; with columns,
- * those of a row are. */
+ * those of a row are. Except at the end of the output, up to 3 bytes behind those may be overwritten
+ * as well. */
 void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *input, int8_t *output,
                       int8_t *lines);
 

@@ -15,10 +15,10 @@ struct state {
     int8_t *out1;
     const int8_t *x0;
     int32_t zero_point;
-    int8_t *out0_end;
+    const int32_t *weights_end;
     const int8_t *x1;
     int32_t next_input;     /* 28: from one pair of pixels to the next */
-    int32_t channels;       /* 32 */
+    int32_t next_output;    /* 32: from below a pair's outputs to the next one's last channels */
     const int32_t *weights; /* 36 */
     int32_t pairs;          /* 40: still to do */
 };
@@ -60,7 +60,7 @@ struct state {
 #define CONV_LOAD_SHORT "vpstt\n\tvldrbt.8 q4, [r3]\n\tvldrbt.8 q5, [r9]\n"
 #define CONV_SUMS_SHORT CONV_STEP("vmladav.s8", "q4", "q5")
 
-/* Pairs of pixels, and for each all groups of four channels. */
+/* Pairs of pixels, and for each all groups of four channels, the last ones first. */
 #define CONV_PAIRS(LOAD_PAIR, SUMS, ROUND)                                                         \
     "vctp.8 r0\n\t"                                                                                \
     "ldm r11, {r0, r1, r2, r3, r4, r6, r9}\n"                                                      \
@@ -90,18 +90,17 @@ struct state {
     "vmax.s32 q3, q3, %q[min]\n\t"                                                                 \
     "vmin.s32 q2, q2, %q[max]\n\t"                                                                 \
     "vmin.s32 q3, q3, %q[max]\n\t"                                                                 \
-    "vstrb.32 q2, [r0], #4\n\t"                                                                    \
-    "vstrb.32 q3, [r2], #4\n\t"                                                                    \
+    "vstrb.32 q2, [r0], #-4\n\t"                                                                   \
+    "vstrb.32 q3, [r2], #-4\n\t"                                                                   \
     "stm r11, {r0, r1, r2}\n\t"                                                                    \
-    "cmp r0, r6\n\t"                                                                               \
+    "cmp r5, r6\n\t"                                                                               \
     "bne 1b\n\t"                                                                                   \
     "ldrd r8, r10, [r11, #28]\n\t"                                                                 \
     "ldr r12, [r11, #40]\n\t"                                                                      \
     "add r3, r8\n\t"                                                                               \
     "add r9, r8\n\t"                                                                               \
-    "mov r0, r2\n\t"                                                                               \
+    "add r0, r10\n\t"                                                                              \
     "add r2, r10\n\t"                                                                              \
-    "mov r6, r2\n\t"                                                                               \
     "stm r11, {r0, r1, r2, r3, r4, r6, r9}\n\t"                                                    \
     "subs r12, #1\n\t"                                                                             \
     "str r12, [r11, #40]\n\t"                                                                      \
@@ -114,8 +113,7 @@ struct state {
                    : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "lr", "q0",     \
                      "q1", "q2", "q3", "q4", "q5", "cc", "memory")
 
-/* `state->pairs` pairs of pixels; the number of channels from out0 to out0_end is a multiple of 4,
- * and that of all channels if there is more than one pair. `values` of the last 16 values count. */
+/* `values` of the last 16 count. */
 static void conv_pairs(struct state *state, int32_t values, const struct int8_output *out)
 {
     const int32x4_t min = vdupq_n_s32(out->min);
@@ -137,53 +135,58 @@ static void conv_pairs(struct state *state, int32_t values, const struct int8_ou
 }
 
 void conv_pixels_mve(const struct conv_pixels_mve *p, int32_t pixels, const int8_t *x,
-                     int8_t *output)
+                     int8_t *output, int followed)
 {
+    const int32_t channels = p->channels;
     const int32_t steps = (p->values + 15) / 16;
     const int32_t last = p->values - 16 * (steps - 1);
-    const int32_t rest = p->channels % 4;
+    const int32_t groups = (channels + 3) / 4;
+    const int32_t group_words = 16 * steps + SCALES_WORDS;
+    /* More than the last group's channels would be written behind the last pixel. */
+    const int32_t apart = channels % 4 != 0 && !followed;
 
     while (pixels > 0) {
-        /* A last single pixel is computed twice. */
+        /* A single pixel is computed twice, and so is written twice. */
         const int32_t second = pixels > 1;
-        const int32_t pairs = pixels > 1 && rest == 0 ? pixels / 2 : 1;
+        const int32_t all = second ? pixels / 2 : 1;
+        const int32_t pairs = apart && all > 1 && 2 * all >= pixels ? all - 1 : all;
+        const int is_last = 2 * pairs >= pixels;
+        int8_t *last0 = output + 4 * (groups - 1);
+        int8_t *last1 = last0 + second * channels;
         struct state state = {
-            .out0 = output,
+            .out0 = last0,
             .middle = steps - 2,
-            .out1 = output + second * p->channels,
+            .out1 = last1,
             .x0 = x,
             .zero_point = p->out.zero_point,
-            .out0_end = output + p->channels - rest,
+            .weights_end = p->weights + groups * group_words,
             .x1 = x + second * p->stride,
             .next_input = 2 * p->stride,
-            .channels = p->channels,
+            .next_output = 2 * channels + 4 * groups,
             .weights = p->weights,
             .pairs = pairs,
         };
 
-        if (p->channels >= 4) {
-            conv_pairs(&state, last, &p->out);
-        }
-        if (rest > 0) {
-            /* The last group has more channels than there is room for. */
+        if (apart && is_last) {
             int8_t four[2][4];
-            int8_t *out0 = output + p->channels - rest;
-            int8_t *out1 = out0 + second * p->channels;
-            state.out0 = four[0];
-            state.out1 = four[1];
-            state.x0 = x;
-            state.out0_end = four[0] + 4;
-            state.x1 = x + second * p->stride;
-            state.weights += p->channels / 4 * (16 * steps + SCALES_WORDS);
-            state.pairs = 1;
-            conv_pairs(&state, last, &p->out);
-            for (int32_t i = 0; i < rest; ++i) {
-                out0[i] = four[0][i];
-                out1[i] = four[1][i];
+            struct state group = state;
+            group.out0 = four[0];
+            group.out1 = four[1];
+            group.weights_end = p->weights + group_words;
+            conv_pairs(&group, last, &p->out);
+            for (int32_t i = 0; i < channels % 4; ++i) {
+                last0[i] = four[0][i];
+                last1[i] = four[1][i];
             }
+            state.out0 -= 4;
+            state.out1 -= 4;
+            state.weights += group_words;
+        }
+        if (state.weights != state.weights_end) {
+            conv_pairs(&state, last, &p->out);
         }
         x += pairs * state.next_input;
-        output += 2 * pairs * p->channels;
+        output += 2 * pairs * channels;
         pixels -= 2 * pairs;
     }
 }

@@ -12,7 +12,10 @@ struct fully_connected_int8_mve_params {
     int32_t input_channels;
     int32_t output_channels;
     struct int8_output out;
-    const int32_t *weights; /* as in struct conv_pixels_mve */
+    /* For each four output channels, filled up with zeros: weights as int8
+     * [input_channels / 16][4][16], biases as int32 [4], multipliers as int32 [4], and shifts, <= 0,
+     * as int8 [4]. */
+    const int32_t *weights;
 };
 
 /* input: [rows][input_channels]; output: [rows][output_channels]; they do not overlap. */

@@ -7,6 +7,9 @@
 typedef int esp_err_t;
 
 #define ESP_OK 0
+
+const char *esp_err_to_name(esp_err_t code);
+
 #define ESP_ERROR_CHECK(x)                                                                         \
     do {                                                                                           \
         if ((x) != ESP_OK) {                                                                       \

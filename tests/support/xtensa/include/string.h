@@ -10,6 +10,7 @@ void *memset(void *target, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
 int strcmp(const char *a, const char *b);
 size_t strlen(const char *text);
+int strcmp(const char *a, const char *b);
 char *strcpy(char *restrict target, const char *restrict source);
 
 #endif

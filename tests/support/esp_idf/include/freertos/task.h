@@ -14,6 +14,7 @@ TaskHandle_t xTaskCreateStaticPinnedToCore(TaskFunction_t pxTaskCode, const char
                                            StackType_t *const puxStackBuffer,
                                            StaticTask_t *const pxTaskBuffer,
                                            const BaseType_t xCoreID);
+void vTaskDelay(const TickType_t xTicksToDelay);
 UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t xTask);
 
 #endif

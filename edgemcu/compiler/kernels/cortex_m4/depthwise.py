@@ -1,0 +1,190 @@
+"""Depthwise 3x3 convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemcu.compiler import operations as o
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import layout as lay
+from edgemcu.compiler.kernels import overlap as ov
+from edgemcu.compiler.kernels.cortex_m4 import dot
+from edgemcu.compiler.kernels.cortex_m4.rounding import (
+    FOLDER,
+    channel_bounds,
+    is_relu,
+    rounding,
+    variant,
+)
+
+# Rows of all channels are kept in scratch memory up to this size,
+MAX_KEPT_ROWS = 10 << 10
+# but not beside large inputs that shrink: these layers decide how much memory a network needs, and
+# their rows are used again least.
+MAX_SHRINKING_INPUT = 20 << 10
+# Where they are not kept, so many bytes of rows are there at a time.
+MAX_PASSING_ROWS = 2560
+
+
+def depthwise_stream(operation: o.DepthwiseConvolution) -> NDArray[np.int32] | None:
+    """What `depthwise_3x3_dsp_int8` reads, int32 (channels, words); None if it cannot be exact."""
+    rows = operation.weights.reshape(9, -1).T
+    low, high = channel_bounds(rows, operation.scales)
+    largest = np.maximum(-low, high)
+    factors = rounding(operation.scales, operation.output, largest, scale_bits=8)
+    if factors is None:
+        return None
+    scaled = (rows.astype(np.int16) * 256).reshape(-1, 3, 3)
+    pairs = np.stack([scaled[:, :, 0:2], scaled[:, :, 1:3]], axis=2)
+    weights = np.ascontiguousarray(pairs).view(np.int32).reshape(-1, 6)
+    bias = operation.scales.bias.astype(np.int64) * 256
+    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32)[:, None]
+    return np.concatenate([before, weights, np.stack(factors, axis=1)], axis=1)
+
+
+def _is_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
+    window = operation.window
+    return (
+        window.size == (3, 3)
+        and window.dilation == (1, 1)
+        and window.stride[1] in (1, 2)
+        and operation.depth_multiplier == 1
+        and depthwise_stream(operation) is not None
+    )
+
+
+def _plane_bytes(window: o.Window) -> int:
+    """Of one channel and input row: DEPTHWISE_3X3_PLANE_BYTES of depthwise_3x3_dsp_int8.h."""
+    outputs = max(window.output_size[1], 4)
+    return ((outputs - 1) * window.stride[1] + 4) // 2 * 4
+
+
+def _depthwise_group(window: o.Window) -> int:
+    """Channels at a time: all of them if rows can be used again and there is room."""
+    channels, rows = window.input_channels, 3 * _plane_bytes(window)
+    input_bytes = prod(window.input_size) * channels
+    small = window.stride[0] == 1 or input_bytes <= MAX_SHRINKING_INPUT
+    if small and rows * channels <= MAX_KEPT_ROWS:
+        return channels
+    return min(channels, max(MAX_PASSING_ROWS // rows // 4 * 4, 4))
+
+
+def _rows_routine(window: o.Window) -> str:
+    if window.stride[1] == 1 and window.output_size[1] in (5, 6):
+        return "six"
+    return str(window.stride[1])
+
+
+def _depthwise_cost(operation: o.DepthwiseConvolution) -> float:
+    window, group = operation.window, _depthwise_group(operation.window)
+    rows, columns = window.output_size
+    channels = window.input_channels
+    packed = min(window.stride[0], 3) if group == channels else 3
+    packing = packed * (1.25 * _plane_bytes(window) + 6)
+    if _rows_routine(window) == "six":
+        computing = 104.0
+    else:
+        block = (70 if window.stride[1] == 1 else 80) + (0 if is_relu(operation.output) else 28)
+        computing = block * -(-columns // 4) + 40.0
+    return float(rows * (channels * (packing + computing) + 250 * -(-channels // group)))
+
+
+def _depthwise(operation: o.DepthwiseConvolution) -> Binding:
+    window, output = operation.window, operation.output
+    stream = depthwise_stream(operation)
+    assert stream is not None
+    group = _depthwise_group(window)
+    keeps = group == window.input_channels
+    scratch = 3 * group * _plane_bytes(window)
+    if window.output_size[1] < 4:
+        scratch += 4 * group
+    # Rows that are kept are not read again.
+    fresh = window.stride[0] if keeps else 3
+    top = window.padding[0] - 3 + fresh
+    reads = replace(window, size=(fresh, 3), padding=(top, window.padding[1]))
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "group": group,
+            "min": output.min,
+            "max": output.max,
+            "routine": f"depthwise_3x3_{_rows_routine(window)}_{variant(output)}",
+            "stream": Array(stream),
+        },
+        params_type="struct depthwise_3x3_dsp_int8_params",
+        scratch_bytes=scratch,
+        overlap={
+            0: ov.raster_overlap(
+                reads, window.input_channels, block_pixels=window.output_size[1], buffered=keeps
+            )
+        },
+    )
+
+
+def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
+    window = operation.window
+    channels = lay.fill(np.moveaxis(operation.weights, 2, 0), 4)
+    weights = channels.reshape(-1, 4, window.taps).transpose(0, 2, 1)
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales),
+            "weights": Array(weights),
+        },
+        params_type="struct depthwise_2d_dsp_int8_params",
+        scratch_bytes=window.taps * window.input_channels if window.pads else 0,
+        overlap={0: ov.raster_overlap(window, window.input_channels)},
+    )
+
+
+def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
+    """The same of one input channel, where a depthwise convolution is like any other."""
+    return o.Convolution(
+        window=operation.window,
+        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
+        scales=operation.scales,
+        output=operation.output,
+        input_zero_point=operation.input_zero_point,
+    )
+
+
+KERNELS: tuple[AnyKernel, ...] = (
+    Kernel(
+        "depthwise_3x3_dsp_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_is_depthwise_3x3,
+        cost=_depthwise_cost,
+        bind=_depthwise,
+        scratch=True,
+        headers=("dsp.h", "../portable/window.h"),
+    ),
+    Kernel(
+        "depthwise_2d_dsp_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=lambda operation: operation.depth_multiplier == 1,
+        cost=lambda operation: 5.0 * operation.macs + 45.0 * operation.macs / operation.window.taps,
+        bind=_depthwise_2d,
+        scratch=True,
+        headers=("dsp.h", "../portable/requantize.h", "../portable/window.h"),
+    ),
+    Kernel(
+        "conv_2d_dsp_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=lambda operation: (
+            operation.window.input_channels == 1 and dot.applies(as_convolution(operation))
+        ),
+        cost=lambda operation: dot.conv_2d_cost(as_convolution(operation)),
+        bind=lambda operation: dot.bind_conv_2d(as_convolution(operation)),
+        scratch=True,
+        headers=dot.CONV_2D_HEADERS,
+        sources=dot.DOT_SOURCES,
+    ),
+)

@@ -1,0 +1,222 @@
+"""Convolutions and fully connected layers by the blocks of dot_3x2.h."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemcu.compiler import operations as o
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import layout as lay
+from edgemcu.compiler.kernels import overlap as ov
+from edgemcu.compiler.kernels.cortex_m4.rounding import (
+    FOLDER,
+    channel_bounds,
+    is_relu,
+    rounding,
+    variant,
+)
+
+DOT_HEADERS = ("dot_3x2.h", "dsp.h", "pack.h")
+CONV_2D_HEADERS = (*DOT_HEADERS, "../portable/window.h")
+DOT_SOURCES = ("dot_3x2.c",)
+
+# Packed input of three pixels, for each group of four values.
+PACKED_BYTES_PER_GROUP = 24
+
+
+def dot_stream(
+    rows: NDArray[np.int8], scales: o.ChannelScales, output: o.OutputRange
+) -> NDArray[np.int32] | None:
+    """What `dot_3x2` reads for a layer, or None if it cannot compute the layer exactly.
+
+    Args:
+        rows: int8 (output channels, inputs).
+
+    Returns:
+        int32 (pairs of channels, words): see dot_3x2.h.
+    """
+    wide = lay.fill(rows, 2).astype(np.int64)
+    wide = np.pad(wide, ((0, 0), (0, -wide.shape[1] % 4)))
+    even, odd = wide[:, 0::2], wide[:, 1::2]
+    upper = -even - (odd < 0)
+    low, high = channel_bounds(rows, scales)
+    factors = rounding(scales, output, np.maximum(-low, high), scale_bits=8)
+    if factors is None or np.any(upper > 127):
+        return None
+    bias = 256 * lay.fill(scales.bias, 2).astype(np.int64) - (127 * odd + 256 * even).sum(axis=1)
+    words = np.stack([odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
+    pairs = wide.shape[0] // 2
+    weights = words.view(np.int32).reshape(pairs, 2, -1).transpose(0, 2, 1).reshape(pairs, -1)
+    behind = np.stack([lay.fill(f, 2) for f in factors], axis=1).reshape(pairs, 6)
+    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32).reshape(pairs, 2)
+    return np.concatenate([before, weights, behind], axis=1)
+
+
+def _dot_fields(
+    rows: NDArray[np.int8], scales: o.ChannelScales, output: o.OutputRange
+) -> dict[str, int | Array]:
+    stream = dot_stream(rows, scales, output)
+    assert stream is not None
+    return {
+        "stream": Array(stream),
+        "output_channels": rows.shape[0],
+        "groups": -(-rows.shape[1] // 4),
+        "min": output.min,
+        "max": output.max,
+        "routine": f"dot_3x2_{variant(output)}",
+    }
+
+
+def _dot_cost(pixels: int, inputs: int, channels: int, relu: bool) -> float:
+    """Of `dot_3x2`, without packing."""
+    groups = -(-inputs // 4)
+    blocks = pixels // 3 + pixels % 3
+    pairs = -(-channels // 2)
+    per_pair = 24 * groups + 4 * -(-groups // 4) + (56 if relu else 82)
+    return float(blocks * (pairs * per_pair + 60))
+
+
+def weight_rows(operation: o.Convolution) -> NDArray[np.int8]:
+    """A convolution's weights as int8 (output channels, values of a window)."""
+    return operation.weights.reshape(operation.output_channels, -1)
+
+
+def applies(operation: o.Convolution) -> bool:
+    return (
+        operation.groups == 1
+        and dot_stream(weight_rows(operation), operation.scales, operation.output) is not None
+    )
+
+
+def _rows_overlap(count: int, weights: NDArray[np.int8]) -> int:
+    """Three rows of inputs are packed, then three rows of outputs written; single ones behind."""
+    channels, inputs = weights.shape
+    return ov.rows_overlap(count, inputs, channels, buffered=True)
+
+
+def _is_1x1(operation: o.Convolution) -> bool:
+    window = operation.window
+    return (window.size, window.stride) == ((1, 1), (1, 1)) and not window.pads
+
+
+def _conv_1x1_cost(operation: o.Convolution) -> float:
+    pixels, inputs = prod(operation.window.output_size), operation.window.input_channels
+    relu = is_relu(operation.output)
+    return _dot_cost(pixels, inputs, operation.output_channels, relu) + 2.0 * pixels * inputs
+
+
+def _conv_1x1(operation: o.Convolution) -> Binding:
+    rows = weight_rows(operation)
+    return Binding(
+        params={
+            "pixels": prod(operation.window.output_size),
+            "input_channels": operation.window.input_channels,
+            "dot": _dot_fields(rows, operation.scales, operation.output),
+        },
+        params_type="struct conv_1x1_dsp_int8_params",
+        scratch_bytes=PACKED_BYTES_PER_GROUP * -(-rows.shape[1] // 4),
+        overlap={0: _rows_overlap(prod(operation.window.output_size), rows)},
+    )
+
+
+def conv_2d_cost(operation: o.Convolution) -> float:
+    pixels, inputs = prod(operation.window.output_size), int(weight_rows(operation).shape[1])
+    relu = is_relu(operation.output)
+    # Copying a window that is not a run of bytes costs more.
+    packing = 60.0 + (3.0 if _is_direct(operation.window) else 8.0) * inputs
+    dots = _dot_cost(pixels, inputs, operation.output_channels, relu)
+    return dots + packing * pixels
+
+
+def _is_direct(window: o.Window) -> bool:
+    """Whether the rows of a window are runs of bytes."""
+    return window.dilation[1] == 1 or window.size[1] == 1
+
+
+def _words_first(operation: o.Convolution) -> NDArray[np.int8]:
+    """Weights as int8 (output channels, values): whole words of each row, then all that is left."""
+    lines = operation.weights.reshape(operation.output_channels, operation.window.size[0], -1)
+    whole = lines.shape[2] // 4 * 4
+    parts = lines[:, :, :whole], lines[:, :, whole:]
+    return np.concatenate([part.reshape(lines.shape[0], -1) for part in parts], axis=1)
+
+
+def bind_conv_2d(operation: o.Convolution) -> Binding:
+    window, rows = operation.window, weight_rows(operation)
+    direct = _is_direct(window)
+    groups = -(-rows.shape[1] // 4)
+    # Blocks of three pixels that lie in a row and inside of the image are read in place.
+    gathers = not direct or window.pads or window.output_size[1] % 3 != 0
+    patch = 3 * rows.shape[1] if gathers else 0
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "direct": int(direct),
+            "dot": _dot_fields(_words_first(operation), operation.scales, operation.output),
+        },
+        params_type="struct conv_2d_dsp_int8_params",
+        scratch_bytes=PACKED_BYTES_PER_GROUP * groups + patch,
+        # Blocks of three pixels are written no earlier than single ones would be.
+        overlap={0: ov.raster_overlap(window, rows.shape[0], buffered=True)},
+    )
+
+
+def _fully_connected(operation: o.FullyConnected) -> Binding:
+    return Binding(
+        params={
+            "pixels": operation.rows,
+            "input_channels": operation.weights.shape[1],
+            "dot": _dot_fields(operation.weights, operation.scales, operation.output),
+        },
+        params_type="struct conv_1x1_dsp_int8_params",
+        scratch_bytes=PACKED_BYTES_PER_GROUP * -(-operation.weights.shape[1] // 4),
+        overlap={0: _rows_overlap(operation.rows, operation.weights)},
+    )
+
+
+def _fully_connected_cost(operation: o.FullyConnected) -> float:
+    channels, inputs = (int(size) for size in operation.weights.shape)
+    relu = is_relu(operation.output)
+    return _dot_cost(operation.rows, inputs, channels, relu) + 2.0 * operation.rows * inputs
+
+
+KERNELS: tuple[AnyKernel, ...] = (
+    Kernel(
+        "conv_1x1_dsp_int8",
+        FOLDER,
+        o.FullyConnected,
+        applies=lambda operation: (
+            dot_stream(operation.weights, operation.scales, operation.output) is not None
+        ),
+        cost=_fully_connected_cost,
+        bind=_fully_connected,
+        scratch=True,
+        headers=DOT_HEADERS,
+        sources=DOT_SOURCES,
+    ),
+    Kernel(
+        "conv_1x1_dsp_int8",
+        FOLDER,
+        o.Convolution,
+        applies=lambda operation: _is_1x1(operation) and applies(operation),
+        cost=_conv_1x1_cost,
+        bind=_conv_1x1,
+        scratch=True,
+        headers=DOT_HEADERS,
+        sources=DOT_SOURCES,
+    ),
+    Kernel(
+        "conv_2d_dsp_int8",
+        FOLDER,
+        o.Convolution,
+        applies=applies,
+        cost=conv_2d_cost,
+        bind=bind_conv_2d,
+        scratch=True,
+        headers=CONV_2D_HEADERS,
+        sources=DOT_SOURCES,
+    ),
+)

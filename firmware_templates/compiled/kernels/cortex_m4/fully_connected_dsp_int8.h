@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fully connected layers, one row at a time: four output channels by four inputs.
+ *
+ * Weights lie as for dot_3x2.h, whose two products out of two SMLAD with one extension are used here
+ * as well. With a single row the packed inputs would be used too rarely to be worth storing: they
+ * are made of each word of inputs x as it comes, N = sxtb16(~x) and A = x with one bit flipped.
+ */
+#ifndef EDGEMCU_KERNELS_FULLY_CONNECTED_DSP_INT8_H
+#define EDGEMCU_KERNELS_FULLY_CONNECTED_DSP_INT8_H
+
+#include <stdint.h>
+
+/* `stream` is, for each pair of output channels: 2 biases, (input_channels + 3) / 4 x 2 words of
+ * weights, and per channel its multiplier, offset and shift. */
+struct fully_connected_dsp_int8_params {
+    int32_t rows;
+    int32_t input_channels;
+    int32_t output_channels;
+    int32_t relu; /* whether the outputs are -128 .. 127 with a zero point of -128 */
+    int32_t min;  /* -128 .. 127 */
+    int32_t max;  /* -128 .. 127 */
+    const int32_t *stream;
+};
+
+/* input: [rows][input_channels]; output: [rows][output_channels]. */
+void fully_connected_dsp_int8(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
+                              int8_t *output);
+
+#endif

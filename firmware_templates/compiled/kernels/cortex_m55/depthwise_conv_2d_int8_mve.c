@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "depthwise_conv_2d_int8_mve.h"
+
+#include "requantize_mve.h"
+
+#define LANES        16
+#define SCALES_BLOCK (2 * LANES + LANES / 4) /* words for sixteen channels */
+
+/* Sums of channels 0, 4, 8, 12, then 2, 6, 10, 14, then 1, 5, 9, 13, then 3, 7, 11, 15. */
+struct sums {
+    int32x4_t of[4];
+};
+
+/* Four sums as int8 values in int32; scales point at the biases of the four. */
+static inline int32x4_t rescale_mve(int32x4_t sum, const int32_t *scales, const int8_t *shifts,
+                                    const struct int8_output *out)
+{
+    const int32x4_t shift = vldrbq_s32(shifts);
+    int32x4_t v = vqrdmulhq_s32(vaddq_s32(sum, vldrwq_s32(scales)), vldrwq_s32(scales + LANES));
+    v = vaddq_s32(v, vshrq_n_s32(vandq_s32(v, shift), 31));
+    v = vaddq_n_s32(vrshlq_s32(v, shift), out->zero_point);
+    return vminq_s32(vmaxq_s32(v, vdupq_n_s32(out->min)), vdupq_n_s32(out->max));
+}
+
+static inline struct sums add_products(struct sums s, int8x16_t x, int8x16_t w)
+{
+    const int16x8_t even = vmullbq_int_s8(x, w);
+    const int16x8_t odd = vmulltq_int_s8(x, w);
+    s.of[0] = vaddq_s32(s.of[0], vmovlbq_s16(even));
+    s.of[1] = vaddq_s32(s.of[1], vmovltq_s16(even));
+    s.of[2] = vaddq_s32(s.of[2], vmovlbq_s16(odd));
+    s.of[3] = vaddq_s32(s.of[3], vmovltq_s16(odd));
+    return s;
+}
+
+/* Sixteen channels of one pixel, or as many as `some` says; the window begins at row y, column x. */
+static inline struct sums window_sums(const struct window *v, int32_t y, int32_t x,
+                                      const int8_t *input, const int8_t *w, mve_pred16_t some)
+{
+    const int8x16_t outside = vdupq_n_s8((int8_t)v->input_zero_point);
+    const int32x4_t zero = vdupq_n_s32(0);
+    struct sums s = {{zero, zero, zero, zero}};
+
+    for (int32_t ky = 0; ky < v->height; ++ky) {
+        const int32_t iy = y + ky * v->dilation_y;
+        const int row_inside = iy >= 0 && iy < v->input_height;
+        const int8_t *row = input + iy * v->input_width * v->input_channels;
+        for (int32_t kx = 0; kx < v->width; ++kx) {
+            const int32_t ix = x + kx * v->dilation_x;
+            const int8x16_t weights = vldrbq_z_s8(w, some);
+            if (row_inside && ix >= 0 && ix < v->input_width) {
+                s = add_products(s, vldrbq_z_s8(row + ix * v->input_channels, some), weights);
+            } else {
+                s = add_products(s, outside, weights);
+            }
+            w += v->input_channels;
+        }
+    }
+    return s;
+}
+
+void depthwise_conv_2d_int8_mve(const struct depthwise_conv_2d_int8_mve_params *p,
+                                const int8_t *input, int8_t *output)
+{
+    const struct window *v = &p->window;
+    const int32_t channels = v->input_channels;
+
+    for (int32_t oy = 0; oy < v->output_height; ++oy) {
+        const int32_t y = oy * v->stride_y - v->pad_top;
+        for (int32_t ox = 0; ox < v->output_width; ++ox) {
+            const int32_t x = ox * v->stride_x - v->pad_left;
+            const int32_t *scales = p->scales;
+            for (int32_t c = 0; c < channels; c += LANES) {
+                const mve_pred16_t some = vctp8q((uint32_t)(channels - c));
+                const int8_t *shifts = (const int8_t *)(scales + 2 * LANES);
+                const struct sums s = window_sums(v, y, x, input + c, p->weights + c, some);
+                int32x4_t r[4];
+
+                for (int32_t i = 0; i < 4; ++i) {
+                    r[i] = rescale_mve(s.of[i], scales + 4 * i, shifts + 4 * i, &p->out);
+                }
+                /* Back to the channels' order. */
+                const int16x8_t zero = vdupq_n_s16(0);
+                const int16x8_t even = vmovntq_s32(vmovnbq_s32(zero, r[0]), r[1]);
+                const int16x8_t odd = vmovntq_s32(vmovnbq_s32(zero, r[2]), r[3]);
+                vstrbq_p_s8(output + c, vmovntq_s16(vmovnbq_s16(vdupq_n_s8(0), even), odd), some);
+                scales += SCALES_BLOCK;
+            }
+            output += channels;
+        }
+    }
+}

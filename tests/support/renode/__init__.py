@@ -1,0 +1,1 @@
+"""What stands for Renode, which is in no package registry: its grammar, keywords, and process."""
