@@ -54,14 +54,14 @@ class KnownModel:
         return list(zip(self.classes, scores[0].tolist(), strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Clock:
     """What a record's ticks are.
 
     Attributes:
         unit: "ms" on a board, "ms of this computer" for a process, "instructions" where an
             emulator counts them, "ticks" where nothing is known about them.
-        instructions_per_tick: of an emulator.
+        instructions_per_tick: of an emulator, known when it has been started.
     """
 
     here: bool = False
