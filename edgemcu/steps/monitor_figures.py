@@ -73,8 +73,8 @@ class Clock:
         return record.ticks if record.milliseconds is None else record.milliseconds
 
     def unit(self, record: LogRecord) -> str:
-        """ "ms" on a board, "ms of this computer" for a process, "instructions" where an emulator
-        counts them, "ticks" where nothing is known about them."""
+        """What `value` counts: "ms" on a board, "ms of this computer" for a process, "instructions"
+        where an emulator counts them, "ticks" where nothing is known about them."""
         if self.instructions_per_tick is not None:
             return "instructions"
         if record.milliseconds is None:
