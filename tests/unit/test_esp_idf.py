@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -25,10 +26,11 @@ from edgemcu.device.emulator import start_process
 from edgemcu.device.log import LogReader, LogRecord
 from edgemcu.device.protocol import Kind
 from edgemcu.device.session import DeviceSession, Limits
-from edgemcu.errors import EdgemcuError, EmulatorError
+from edgemcu.errors import BoardError, EdgemcuError, EmulatorError, UnsupportedModelError
 from edgemcu.firmware.assemble import assemble
 from edgemcu.firmware.fit import Needs, check_fit
 from edgemcu.firmware.folder import write_project
+from edgemcu.firmware.generate import generate_project
 from edgemcu.firmware.pictures import check_source
 from edgemcu.preprocessing import Colour, Preprocessing, load_pixels
 from edgemcu.shipped import shipped
@@ -37,6 +39,8 @@ from tests.support import esp_idf, xtensa
 from tests.support.device_firmware import INPUT_BYTES, expected
 from tests.support.device_resize import decode, encode
 from tests.support.firmware import APP, stand_in, write_stand_in
+from tests.support.tflm_networks import residual
+from tests.support.tiny_classifier import tiny_classifier
 from tests.support.xtensa.stack import deepest
 
 BOARDS = [b.name for b in list_boards() if isinstance(b.startup, EspIdfStartup)]
@@ -311,3 +315,119 @@ def test_the_task_s_stack_is_large_enough(tmp_path: Path) -> None:
     model, _ = deepest(tmp_path, [path.stem for path in kernels])
     assert chain[:2] == ["sketch", "protocol_poll"]
     assert sketch + model + DRIVERS + LIBRARY <= board.stack_bytes, (sketch, model)
+
+
+# ---- Wrong board files ------------------------------------------------------------------------
+
+# What is changed in esp32s3-eye.toml, the key that the error names, and what else it says.
+INVALID = {
+    "partition beyond the flash": (
+        'size = "8 MiB", mode = "qio"',
+        'size = "4 MiB", mode = "qio"',
+        "startup",
+        "beyond 4 MiB",
+    ),
+    "flash of no such size": (
+        '"8 MiB", mode = "qio"',
+        '"6 MiB", mode = "qio"',
+        "startup.flash.size",
+        "4 MiB",
+    ),
+    "flash wired otherwise": ('mode = "qio"', 'mode = "opi"', "startup.flash.mode", "qio"),
+    "partition not aligned": ("offset = 0x10000", "offset = 0x11000", "partitions", "0x10000"),
+    "partition over the table": (
+        "offset = 0x10000, size = 0x7F0000",
+        "offset = 0x0, size = 0x7F0000",
+        "startup",
+        "0x9000",
+    ),
+    "no application": ('subtype = "factory"', 'subtype = "test"', "startup", "application"),
+    "subtype of another type": ('subtype = "factory"', 'subtype = "nvs"', "partitions", "factory"),
+    "another size than the partition": (
+        "size = 0x7F0000\nholds",
+        "size = 0x7E0000\nholds",
+        "memory",
+        "partition",
+    ),
+    "PSRAM of no such mode": ('mode = "octal"', 'mode = "opi"', "startup.psram.mode", "octal"),
+    "no framework": ('framework = "espidf"\n', "", "platformio.framework", "espidf"),
+    "no board of PlatformIO": (
+        'id = "esp32-s3-devkitc-1"\n',
+        "",
+        "platformio.board.id",
+        "required",
+    ),
+    "a clock that it has not": ("hz = 240_000_000", "hz = 100_000_000", "clock.hz", "240000000"),
+    "a serial line of another chip": (
+        'driver = "usb-serial-jtag"',
+        'driver = "stdio"',
+        "serial",
+        "usb",
+    ),
+    "two lines on one pin": ("xclk = 15", "xclk = 4", "camera.pins", "GPIO 4"),
+    "a pin that the chip has not": ("xclk = 15", "xclk = 49", "camera.pins.xclk", "49"),
+    "a line that is missing": ("pclk = 13", "pclk = -1", "camera.pins", "pclk"),
+    "a frame of no such size": (
+        'frame_size = "240x240"',
+        'frame_size = "8k"',
+        "camera.frame_size",
+        "240x240",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_what_is_wrong_in_a_board_s_file_is_named(case: str, tmp_path: Path) -> None:
+    old, new, key, says = INVALID[case]
+    valid = (shipped("boards") / "esp32s3-eye.toml").read_text()
+    assert old in valid
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/esp32s3-eye.toml").write_text(valid.replace(old, new, 1))
+    with pytest.raises(BoardError) as error:
+        load_board("esp32s3-eye", tmp_path)
+    assert key in str(error.value)
+    assert says in str(error.value)
+
+
+def test_a_camera_needs_esp_idf(tmp_path: Path) -> None:
+    camera = (shipped("boards") / "esp32s3-eye.toml").read_text().split("[camera]")[1]
+    text = (shipped("boards") / "stm32f405.toml").read_text() + "\n[camera]" + camera
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/stm32f405.toml").write_text(text)
+    with pytest.raises(BoardError, match="camera: needs the startup driver esp-idf"):
+        load_board("stm32f405", tmp_path)
+
+
+def test_esp_nn_is_refused_where_there_is_no_esp_idf(tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(tiny_classifier())
+    with pytest.raises(UnsupportedModelError, match="esp-nn come with ESP-IDF"):
+        generate_project(model, load_board("host"), "compiled", tmp_path / "out", kernels="esp-nn")
+
+
+def test_components_are_those_of_the_runtime(tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(residual())
+    manifest = "components/edgemcu_model/idf_component.yml"
+    for runtime, expected_components in (
+        ("compiled", ["esp-nn"]),
+        ("tflm", ["esp-tflite-micro", "esp-nn"]),
+    ):
+        folder = tmp_path / runtime
+        made = generate_project(model, load_board("esp32s3"), runtime, folder)
+        assert made.kernels == "esp-nn"
+        text = (folder / manifest).read_text()
+        assert re.findall(r'espressif/([\w-]+): "==[\d.]+"', text) == expected_components
+    made = generate_project(
+        model, load_board("esp32s3"), "compiled", tmp_path / "portable", kernels="portable"
+    )
+    assert made.kernels == "portable" and not (tmp_path / "portable" / manifest).exists()
+
+
+def test_a_library_of_one_s_own_has_no_place_here(tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(tiny_classifier())
+    with pytest.raises(EdgemcuError, match="is the component espressif/esp-tflite-micro"):
+        generate_project(
+            model, load_board("esp32s3"), "tflm", tmp_path / "out", library="symlink:///tflm"
+        )
