@@ -192,6 +192,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--edgemcu-project", metavar="PATH", help="the project's folder (default: the root folder)"
     )
+    group.addoption("--edgemcu-model", metavar="FILE", help="a .tflite, with or without a project")
     group.addoption("--edgemcu-board", metavar="BOARD", help="another board than the project's own")
     group.addoption(
         "--edgemcu-require",
@@ -200,6 +201,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("edgemcu_on", "as --edgemcu-on", type="args", default=[])
     parser.addini("edgemcu_project", "as --edgemcu-project, from the root folder", default="")
+    parser.addini("edgemcu_model", "as --edgemcu-model, from the root folder", default="")
     parser.addini("edgemcu_board", "as --edgemcu-board", default="")
 
 
@@ -236,18 +238,33 @@ def edgemcu_target(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def edgemcu_request(pytestconfig: pytest.Config) -> FirmwareRequest:
-    """Which firmware is tested: --edgemcu-project and --edgemcu-board."""
+    """Which firmware is tested: --edgemcu-project, --edgemcu-model and --edgemcu-board."""
     from edgemcu.errors import EdgemcuError
+    from edgemcu.project import PROJECT_FILE
     from edgemcu.steps.request import firmware_request
 
-    asked = pytestconfig.rootpath / (pytestconfig.getini("edgemcu_project") or ".")
-    if option := pytestconfig.getoption("edgemcu_project"):
-        asked = pytestconfig.invocation_params.dir / option
+    project = _path(pytestconfig, "edgemcu_project") or pytestconfig.rootpath
+    model = _path(pytestconfig, "edgemcu_model")
     board = pytestconfig.getoption("edgemcu_board") or pytestconfig.getini("edgemcu_board")
+    if model is None and not project.is_file() and not (project / PROJECT_FILE).is_file():
+        pytest.fail(
+            f"edgemcu: there is no {PROJECT_FILE} in {project}: name a project with "
+            "--edgemcu-project, a model with --edgemcu-model, or make a project with "
+            "`edgemcu init`",
+            pytrace=False,
+        )
     try:
-        return firmware_request(asked, board=board or None)
+        return firmware_request(project, model=model, board=board or None)
     except EdgemcuError as error:
         pytest.fail(f"edgemcu: {error}", pytrace=False)
+
+
+def _path(config: pytest.Config, name: str) -> Path | None:
+    """An option's path, from where pytest was called, or a setting's, from the root folder."""
+    if option := config.getoption(name):
+        return config.invocation_params.dir / str(option)
+    setting: str = config.getini(name)
+    return config.rootpath / setting if setting else None
 
 
 @pytest.fixture(scope="session")

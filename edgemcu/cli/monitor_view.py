@@ -227,20 +227,10 @@ class LiveView:
             times = " / ".join(amount(value, figures.unit) for value in (p50, p95, worst))
             parts.append(f"p50/p95/max {times} {figures.unit}")
             parts.append(f"{figures.rate(now):.1f}/s")
-        troubles = [
-            f"{number} {what}"
-            for number, what in (
-                (figures.damaged, "damaged lines"),
-                (figures.missed, "missed"),
-                (figures.restarts, "restarts"),
-                (figures.reconnects, "reconnects"),
-                (figures.crashes, "crashes"),
-            )
-            if number
-        ]
+        troubles = _troubles(figures)
         text = Text(" · ".join(parts), style="dim")
         if troubles:
-            text.append(" · " + ", ".join(troubles), style="yellow")
+            text.append(f" · {troubles}", style="yellow")
         if self._state:
             text.append(f"\n{self._state}", style="yellow")
         return text
@@ -251,6 +241,19 @@ def _bar(value: float, width: int, colour: str, *, percent: bool = False) -> Tex
     bar = Text("█" * filled, style=colour)
     bar.append("░" * (width - filled), style="dim")
     return bar.append(f" {value:4.0%}" if percent else f" {value:5.2f}")
+
+
+def _troubles(seen: Figures | MonitorSummary) -> str:
+    """What went wrong, counted."""
+    counts = {
+        "damaged line": seen.damaged,
+        "missed inference": seen.missed,
+        "restart": seen.restarts,
+        "reconnect": seen.reconnects,
+    }
+    found = [f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n]
+    found += [f"{seen.crashes} crash{'es' * (seen.crashes > 1)}"] * bool(seen.crashes)
+    return ", ".join(found)
 
 
 def amount(value: float, unit: str) -> str:
@@ -275,15 +278,7 @@ def summary(result: MonitorSummary, terminal: RichTerminal) -> None:
     if result.classes:
         counted = ", ".join(f"{label} {number}" for label, number in result.classes.items())
         terminal.print(f"  {counted}", markup=False, highlight=False)
-    troubles = {
-        "damaged lines": result.damaged,
-        "missed inferences": result.missed,
-        "restarts": result.restarts,
-        "reconnects": result.reconnects,
-        "crashes": result.crashes,
-    }
-    if any(troubles.values()):
-        text = ", ".join(f"{number} {what}" for what, number in troubles.items() if number)
-        terminal.print(f"  {text}", style="yellow", markup=False, highlight=False)
+    if troubles := _troubles(result):
+        terminal.print(f"  {troubles}", style="yellow", markup=False, highlight=False)
     if result.log is not None:
         terminal.print(f"  log: {result.log}", markup=False, highlight=False)

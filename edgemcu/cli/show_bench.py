@@ -85,7 +85,7 @@ def _estimates(rows: list[BenchRow]) -> Table | None:
         for estimate in row.estimates
     }
     for (board, hz, waits), estimates in found.items():
-        ranges = [f"{e.least_ms:.3g}…{e.most_ms:.3g}" if e else "-" for e in estimates]
+        ranges = [f"{_ms(e.least_ms)}…{_ms(e.most_ms)}" if e else "-" for e in estimates]
         table.add_row(board, f"{hz / 1e6:g} MHz", "?" if waits is None else str(waits), *ranges)
     return table
 
@@ -127,3 +127,8 @@ def _count(value: int | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _ms(value: float) -> str:
+    """Three digits, and never an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

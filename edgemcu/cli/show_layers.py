@@ -21,15 +21,14 @@ def compiled_plan(plan: CompiledPlan) -> None:
         terminal.print(f"[red]{escape(plan.reason)}[/red]")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "operator", "output", "kernel"):
-        table.add_column(column, no_wrap=column in ("operator", "kernel"))
+    for column in ("", "output", "kernel"):
+        table.add_column(column, no_wrap=True)
     for column in ("MACs", "cost", "bound", "weights", "offset", "bytes", "scratch"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("slides")
     for layer in plan.layers:
         table.add_row(
             str(layer.number),
-            layer.kind,
             "×".join(map(str, layer.output_shape[1:] or layer.output_shape)),
             layer.kernel,
             count(layer.macs),

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from edgemcu.console import Console, ProgressBar
 
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 160
 
 
 class _Bar:

@@ -128,6 +128,11 @@ int log_set_level(uint8_t new_level)
     return 0;
 }
 
+uint8_t log_level(void)
+{
+    return level;
+}
+
 void log_inference(uint32_t session, uint32_t number, uint32_t ticks)
 {
     uint32_t hz = counter_hz();

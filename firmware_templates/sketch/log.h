@@ -11,6 +11,7 @@ void print_hex(const uint8_t *bytes, size_t n); /* two digits each */
 
 /* What log_inference writes from now on, a PROTOCOL_LEVEL; anything else is refused with -1. */
 int log_set_level(uint8_t level);
+uint8_t log_level(void);
 
 /* One line about inference `number`, whose outputs are in the model's output tensors:
  *

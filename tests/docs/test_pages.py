@@ -17,7 +17,27 @@ from edgemcu.project import ProjectFile
 from tests.docs.pages import ROOT, anchors, links, name_of, pages, shell_blocks
 
 # The default first, the emulated ones by core.
-BOARDS_IN_ORDER = ["stm32f405", "mps2-an386", "mps2-an500", "mps3-an547", "host"]
+BOARDS_IN_ORDER = [
+    "esp32s3",
+    "esp32s3-psram",
+    "esp32s3-n8r2",
+    "esp32s3-n16r8",
+    "esp32s3-eye",
+    "esp32s3-cam",
+    "xiao-esp32s3-sense",
+    "stm32f405",
+    "feather-stm32f405",
+    "blackpill-f411ce",
+    "nucleo-f446re",
+    "disco-f746ng",
+    "nucleo-h743zi",
+    "nucleo-l4r5zi",
+    "b-l475e-iot01a",
+    "mps2-an386",
+    "mps2-an500",
+    "mps3-an547",
+    "host",
+]
 
 EACH_PAGE = pytest.mark.parametrize("page", pages(), ids=name_of)
 
@@ -80,6 +100,8 @@ def _documented_keys() -> dict[str, dict[str, str]]:
 
 
 def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return f"[{', '.join(map(_shown, default))}]"
     return f'"{default}"' if isinstance(default, str) else str(default)
 
 

@@ -106,5 +106,9 @@ def test_photos_in_flash_are_classified_and_a_host_is_still_served(
         for index in (2, 0, 1):
             pixels = chosen.images[index].tobytes()
             assert session.infer(pixels, Kind.PIXELS).outputs == expected[index]
+        # With the log off the photos are classified without a word.
+        session.log_level(0)
+        quiet = transport.read(3.0)
+        assert b"photo of" not in quiet and b" l " not in quiet
     finally:
         transport.close()

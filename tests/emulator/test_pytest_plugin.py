@@ -14,7 +14,9 @@ from edgemcu.device.emulator import QEMU
 from edgemcu.steps.build import build_firmware
 from edgemcu.steps.request import firmware_request
 from tests.emulator.test_verify import CLASSES, make_project
+from tests.support.photos import picture, save
 from tests.support.serve import serve
+from tests.support.tiny_classifier import tiny_classifier
 from tests.unit.test_architecture import NOT_FOR_HELP
 
 pytest_plugins = ["pytester"]
@@ -82,8 +84,20 @@ def test_an_empty_repository(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing(): pass\ndef test_it(edgemcu_device): pass")
     result = run(pytester)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*there is no edgemcu.toml here*", "*create one with*"])
+    result.stdout.fnmatch_lines(["*no edgemcu.toml in *: name a project with --edgemcu-project*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_repository_with_a_model_alone(pytester: pytest.Pytester) -> None:
+    (pytester.path / "pets.tflite").write_bytes(tiny_classifier(classes=CLASSES))
+    save(pytester.path / "some.jpg", picture(1))
+    pytester.makepyfile(
+        "def test_it(edgemcu_device):\n"
+        "    assert edgemcu_device.classify('some.jpg').label in ('cat', 'dog', 'bird')\n"
+        "    assert edgemcu_device.verify(inputs='random:3').passed\n"
+    )
+    for options in (("--edgemcu-model", "pets.tflite"), ("-o", "edgemcu_model=pets.tflite")):
+        run(pytester, "--edgemcu-on", "host", *options).assert_outcomes(passed=1)
 
 
 @pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"{QEMU} is not installed")

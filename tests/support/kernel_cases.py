@@ -156,6 +156,28 @@ def depthwise_3x3(c: _Layer) -> Case:
     )
 
 
+def depthwise_2d(c: _Layer) -> Case:
+    size, channels = (c.integer(1, 9), c.integer(1, 9)), c.pick(c.integer(1, 9), 12, 16)
+    window, step = (c.integer(1, 5), c.integer(1, 5)), c.integer(1, 3)
+    x = c.input((1, *size, channels), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, window, (step, step))
+    operands = c.weights((1, *window, channels), 3, 0.05, window[0] * window[1])
+    shape = (1, rows, columns, channels)
+    options = {"padding": padding, "stride": step, "depth_multiplier": 1}
+    return c.finish("DEPTHWISE_CONV_2D", [x, *operands], shape, **options)
+
+
+def depthwise_of_one_channel(c: _Layer) -> Case:
+    size, outputs = (c.integer(1, 9), c.integer(1, 9)), c.integer(2, 9)
+    window, step = (c.integer(1, 5), c.integer(1, 5)), c.integer(1, 3)
+    x = c.input((1, *size, 1), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, window, (step, step))
+    operands = c.weights((1, *window, outputs), 3, 0.05, window[0] * window[1])
+    shape = (1, rows, columns, outputs)
+    options = {"padding": padding, "stride": step, "depth_multiplier": outputs}
+    return c.finish("DEPTHWISE_CONV_2D", [x, *operands], shape, **options)
+
+
 def fully_connected(c: _Layer) -> Case:
     rows, inputs, outputs = c.integer(1, 5), c.integer(1, 70), c.integer(1, 9)
     x = c.input((rows, inputs), 0.05, c.zero_point())
@@ -195,6 +217,8 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "conv_2d": conv_2d,
     "conv_3x3": conv_3x3,
     "depthwise_3x3": depthwise_3x3,
+    "depthwise_2d": depthwise_2d,
+    "depthwise_of_one_channel": depthwise_of_one_channel,
     "fully_connected": fully_connected,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
@@ -215,6 +239,8 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
+    ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
+    ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
     ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),

@@ -32,7 +32,7 @@ def log_bytes(folder: Path, inferences: int) -> bytes:
         row + b"\n"
         for row in received.split(b"\n")
         # What answers the session that had the firmware classify is not in a log.
-        if b"@em1 l" in row or (b"@em1" not in row and row.strip())
+        if b"@em1 l" in row or b"@em1 i 0000" in row or (b"@em1" not in row and row.strip())
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgemcu.bench.networks import mobilenet_v1
 from edgemcu.bench.untrained import UntrainedNetwork
+from edgemcu.cli.main import main
 from edgemcu.compiler import PASSES, CompiledModel, compile_model
 from edgemcu.compiler import fixed_point as fp
 from edgemcu.compiler.arithmetic import rescale, wrap_int32
@@ -20,6 +21,7 @@ from edgemcu.compiler.passes.network import Network
 from edgemcu.compiler.passes.ranges import find_ranges
 from edgemcu.errors import UnsupportedModelError
 from edgemcu.reference_model import with_micro_rounding
+from edgemcu.steps.request import firmware_request
 from edgemcu.tflite import parse_model
 from tests.support.compiled import ModelProcess, host_kernels
 from tests.support.dead_networks import DeadNetwork
@@ -242,3 +244,30 @@ def test_work_is_linear_in_the_number_of_layers(monkeypatch: pytest.MonkeyPatch)
     small, large = work(15), work(30)
     for name, count_small in small.items():
         assert large[name] <= 2.6 * count_small + 50, name
+
+
+def test_passes_can_be_left_out_of_a_firmware(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dead.tflite"
+    path.write_bytes(mobilenet_v1("dead", 32, 0.25, dead=0.5))
+    out = tmp_path / "out"
+    arguments = ["generate", "--model", str(path), "--board", "host", "--out", str(out), "-q"]
+    texts = []
+    for more in ([], ["--no-pass", "remove-channels", "--no-pass", "settle-channels"]):
+        with pytest.raises(SystemExit) as done:
+            main([*arguments, *more])
+        assert done.value.code == 0
+        texts.append((out / "project" / "lib" / "edgemcu_model" / "model.c").read_text())
+    assert "constant (now in the bias) or unread" in texts[0]
+    assert "constant (now in the bias) or unread" not in texts[1]
+    with pytest.raises(SystemExit) as done:
+        main([*arguments, "--no-pass", "everything"])
+    assert done.value.code == 1
+    assert "there is no pass 'everything'" in capsys.readouterr().err
+
+    (tmp_path / "edgemcu.toml").write_text(
+        '[dataset]\nsource = "photos"\n[firmware]\nno_passes = ["fold-padding"]\n'
+    )
+    assert firmware_request(tmp_path).no_passes == ("fold-padding",)
+    assert firmware_request(tmp_path, no_pass=("drop-unread",)).no_passes == ("drop-unread",)

@@ -225,7 +225,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=_always,
-        cost=lambda operation: layers.depthwise_cost(operation, 7.0),
+        cost=lambda operation: layers.depthwise_cost(operation, 20.0),
         bind=layers.depthwise_2d,
         scratch=True,
         headers=("requantize.h", "window.h"),

@@ -4,15 +4,11 @@
 #include <string.h>
 
 #include "edgemcu_app.h"
+#include "log.h"
 #include "photos.h"
-#include "serial.h"
+#include "protocol.h"
 
 static uint32_t next;
-
-static void print(const char *text)
-{
-    serial_write((const uint8_t *)text, strlen(text));
-}
 
 int source_init(void)
 {
@@ -24,9 +20,11 @@ int source_next(uint8_t *pixels)
 {
     memcpy(pixels, photos[next], PHOTO_BYTES);
 #if EDGEMCU_CLASS_COUNT > 0
-    print("photo of ");
-    print(edgemcu_class_names[photo_labels[next]]);
-    print(":\r\n");
+    if (log_level() != PROTOCOL_LEVEL_OFF) {
+        print("photo of ");
+        print(edgemcu_class_names[photo_labels[next]]);
+        print(":\r\n");
+    }
 #endif
     next = (next + 1u) % PHOTO_COUNT;
     return 1;

@@ -12,6 +12,7 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
+from edgemcu.compiler.kernels.cortex_m4 import dot
 from edgemcu.compiler.kernels.cortex_m4.rounding import (
     FOLDER,
     channel_bounds,
@@ -124,6 +125,34 @@ def _depthwise(operation: o.DepthwiseConvolution) -> Binding:
     )
 
 
+def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
+    window = operation.window
+    channels = lay.fill(np.moveaxis(operation.weights, 2, 0), 4)
+    weights = channels.reshape(-1, 4, window.taps).transpose(0, 2, 1)
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "out": lay.output_fields(operation.output),
+            "scales": lay.scale_fields(operation.scales),
+            "weights": Array(weights),
+        },
+        params_type="struct depthwise_2d_dsp_int8_params",
+        scratch_bytes=window.taps * window.input_channels if window.pads else 0,
+        overlap={0: ov.raster_overlap(window, window.input_channels)},
+    )
+
+
+def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
+    """The same of one input channel, where a depthwise convolution is like any other."""
+    return o.Convolution(
+        window=operation.window,
+        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
+        scales=operation.scales,
+        output=operation.output,
+        input_zero_point=operation.input_zero_point,
+    )
+
+
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
         "depthwise_3x3_dsp_int8",
@@ -134,5 +163,28 @@ KERNELS: tuple[AnyKernel, ...] = (
         bind=_depthwise,
         scratch=True,
         headers=("dsp.h", "../portable/window.h"),
+    ),
+    Kernel(
+        "depthwise_2d_dsp_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=lambda operation: operation.depth_multiplier == 1,
+        cost=lambda operation: 5.0 * operation.macs + 45.0 * operation.macs / operation.window.taps,
+        bind=_depthwise_2d,
+        scratch=True,
+        headers=("dsp.h", "../portable/requantize.h", "../portable/window.h"),
+    ),
+    Kernel(
+        "conv_2d_dsp_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=lambda operation: (
+            operation.window.input_channels == 1 and dot.applies(as_convolution(operation))
+        ),
+        cost=lambda operation: dot.conv_2d_cost(as_convolution(operation)),
+        bind=lambda operation: dot.bind_conv_2d(as_convolution(operation)),
+        scratch=True,
+        headers=dot.CONV_2D_HEADERS,
+        sources=dot.DOT_SOURCES,
     ),
 )

@@ -20,6 +20,7 @@ from edgemcu.compiler.kernels.cortex_m4.rounding import (
 )
 
 DOT_HEADERS = ("dot_3x2.h", "dsp.h", "pack.h")
+CONV_2D_HEADERS = (*DOT_HEADERS, "../portable/window.h")
 DOT_SOURCES = ("dot_3x2.c",)
 
 # Packed input of three pixels, for each group of four values.
@@ -83,7 +84,7 @@ def weight_rows(operation: o.Convolution) -> NDArray[np.int8]:
     return operation.weights.reshape(operation.output_channels, -1)
 
 
-def _dots(operation: o.Convolution) -> bool:
+def applies(operation: o.Convolution) -> bool:
     return (
         operation.groups == 1
         and dot_stream(weight_rows(operation), operation.scales, operation.output) is not None
@@ -121,12 +122,13 @@ def _conv_1x1(operation: o.Convolution) -> Binding:
     )
 
 
-def _conv_2d_cost(operation: o.Convolution) -> float:
+def conv_2d_cost(operation: o.Convolution) -> float:
     pixels, inputs = prod(operation.window.output_size), int(weight_rows(operation).shape[1])
     relu = is_relu(operation.output)
-    packing = 2.2 if _is_direct(operation.window) else 5.0
+    # Copying a window that is not a run of bytes costs more.
+    packing = 60.0 + (3.0 if _is_direct(operation.window) else 8.0) * inputs
     dots = _dot_cost(pixels, inputs, operation.output_channels, relu)
-    return dots + packing * pixels * inputs
+    return dots + packing * pixels
 
 
 def _is_direct(window: o.Window) -> bool:
@@ -142,7 +144,7 @@ def _words_first(operation: o.Convolution) -> NDArray[np.int8]:
     return np.concatenate([part.reshape(lines.shape[0], -1) for part in parts], axis=1)
 
 
-def _conv_2d(operation: o.Convolution) -> Binding:
+def bind_conv_2d(operation: o.Convolution) -> Binding:
     window, rows = operation.window, weight_rows(operation)
     direct = _is_direct(window)
     groups = -(-rows.shape[1] // 4)
@@ -199,7 +201,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         "conv_1x1_dsp_int8",
         FOLDER,
         o.Convolution,
-        applies=lambda operation: _is_1x1(operation) and _dots(operation),
+        applies=lambda operation: _is_1x1(operation) and applies(operation),
         cost=_conv_1x1_cost,
         bind=_conv_1x1,
         scratch=True,
@@ -210,11 +212,11 @@ KERNELS: tuple[AnyKernel, ...] = (
         "conv_2d_dsp_int8",
         FOLDER,
         o.Convolution,
-        applies=_dots,
-        cost=_conv_2d_cost,
-        bind=_conv_2d,
+        applies=applies,
+        cost=conv_2d_cost,
+        bind=bind_conv_2d,
         scratch=True,
-        headers=(*DOT_HEADERS, "../portable/window.h"),
+        headers=CONV_2D_HEADERS,
         sources=DOT_SOURCES,
     ),
 )

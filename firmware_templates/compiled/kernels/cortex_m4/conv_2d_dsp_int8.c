@@ -70,15 +70,15 @@ static void pack_left(uint32_t *packed, const int8_t *row, int32_t row_bytes, in
         return;
     }
     for (; rows > 0; --rows) {
-        for (int32_t i = 0; i < left; ++i) {
-            word |= (uint32_t)(uint8_t)row[i] << shift;
-            shift += 8;
-            if (shift == 32) {
-                pack_word(packed, word);
-                packed += DOT_3X2_WORDS_PER_GROUP;
-                word = 0;
-                shift = 0;
-            }
+        const uint32_t bytes = load_rest(row, left);
+        word |= bytes << shift;
+        shift += 8 * left;
+        if (shift >= 32) {
+            pack_word(packed, word);
+            packed += DOT_3X2_WORDS_PER_GROUP;
+            shift -= 32;
+            /* The bytes that did not fit. */
+            word = bytes >> (8 * left - shift);
         }
         row += row_bytes;
     }

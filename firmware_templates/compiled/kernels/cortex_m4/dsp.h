@@ -95,6 +95,30 @@ static inline uint32_t high_halves(uint32_t a, uint32_t b)
 #endif
 }
 
+/* acc + low half x low half. */
+static inline int32_t smlabb(uint32_t x, uint32_t y, int32_t acc)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("smlabb %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(acc));
+    return result;
+#else
+    return acc + (int16_t)(uint16_t)x * (int16_t)(uint16_t)y;
+#endif
+}
+
+/* acc + high half x high half. */
+static inline int32_t smlatt(uint32_t x, uint32_t y, int32_t acc)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("smlatt %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(acc));
+    return result;
+#else
+    return smlabb(x >> 16, y >> 16, acc);
+#endif
+}
+
 /* Sums of both halves. */
 static inline uint32_t sadd16(uint32_t a, uint32_t b)
 {
