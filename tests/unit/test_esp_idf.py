@@ -245,6 +245,17 @@ def test_without_a_camera_the_serial_line_still_works(tmp_path: Path) -> None:
     assert "no camera answers: is its cable in its connector?" in lines
 
 
+def test_a_host_that_keeps_talking_is_no_hang(tmp_path: Path) -> None:
+    """Three times as long as the watchdog allows without a sign of life."""
+    project = camera_project(tmp_path / "project", Preprocessing(32, 32, "grey"))
+    program = esp_idf.build(project, tmp_path / "program", SHORT)
+    with DeviceSession(start_process(program)) as session:
+        session.identify()
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            session.ping(b"")
+
+
 def test_a_camera_where_the_board_has_one() -> None:
     metadata = ModelMetadata(Preprocessing(32, 32), ())
     check_source("camera", load_board("xiao-esp32s3-sense"), metadata, "model")
