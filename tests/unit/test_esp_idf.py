@@ -270,6 +270,10 @@ def test_activations_go_to_psram_only_when_they_must() -> None:
     small, large = Needs(arena=200_000, weights=1000), Needs(arena=1_000_000, weights=1000)
     assert check_fit(small, load_board("esp32s3-psram")) == "internal"
     assert check_fit(large, load_board("esp32s3-psram")) == "psram"
+    # Beside it ESP-IDF's heap would be short: PSRAM is the better place, where there is some.
+    tight = Needs(arena=250_000, weights=1000)
+    assert check_fit(tight, load_board("esp32s3")) == "internal"
+    assert check_fit(tight, load_board("esp32s3-psram")) == "psram"
     with pytest.raises(EdgemcuError, match="sram needs at least"):
         check_fit(large, load_board("esp32s3"))
     with pytest.raises(EdgemcuError, match="psram needs at least 3000000 bytes") as error:
