@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from edgemcu.console import Console, ProgressBar
+from edgemcu.report.text import printable_lines
 
 PLAIN_WIDTH = 160
 
@@ -62,10 +63,11 @@ class TerminalConsole:
 
     def info(self, text: str) -> None:
         if not self._quiet:
-            self._terminal.print(text, markup=False, soft_wrap=True)
+            self._terminal.print(printable_lines(text), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self._terminal.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+        warning = f"warning: {printable_lines(text)}"
+        self._terminal.print(warning, style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
     def progress(

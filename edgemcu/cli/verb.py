@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from edgemcu.errors import EdgemcuError
+from edgemcu.report.text import printable_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,9 +72,10 @@ def fail(error: EdgemcuError, as_json: bool = False, exit_code: int = EXIT_ERROR
         }
         click.echo(json.dumps(document, indent=2))
     headline = f"{error.where}: {error.message}" if error.where else error.message
-    click.echo(click.style("error: ", fg="red", bold=True) + headline, err=True)
+    # Messages quote files and names that come from anywhere.
+    click.echo(click.style("error: ", fg="red", bold=True) + printable_lines(headline), err=True)
     if error.hint:
-        click.echo(click.style("hint: ", fg="cyan") + error.hint, err=True)
+        click.echo(click.style("hint: ", fg="cyan") + printable_lines(error.hint), err=True)
     sys.exit(exit_code)
 
 

@@ -76,20 +76,20 @@ def parse_target(text: str, board: Board, *, baud: int | None = None) -> Target:
         return Target(text)  # type: ignore[arg-type]
     speed = baud or int(getattr(board.serial, "baud", DEFAULT_BAUD))
     if _URL.match(text):
-        return Target("port", _checked_url(text), speed)
+        return Target("port", _checked_url(text, "--on"), speed)
     if text.startswith(("/", "\\\\.\\")) or _COM.fullmatch(text):
         return Target("port", text, speed)
     raise DeviceError(f"{text!r} is no target", where="--on", hint=TARGETS_HINT)
 
 
-def _checked_url(text: str) -> str:
+def _checked_url(text: str, where: str) -> str:
     try:
         url = urlsplit(text)
         usable = url.scheme in ("socket", "rfc2217") and bool(url.hostname) and bool(url.port)
     except ValueError:
         usable = False
     if not usable:
-        raise DeviceError(f"{text!r} is no target", where="--on", hint=TARGETS_HINT)
+        raise DeviceError(f"{text!r} is no target", where=where, hint=TARGETS_HINT)
     return text
 
 
@@ -205,11 +205,12 @@ def connect(target: Target) -> Transport:
     """The line to a port.
 
     Raises:
-        DeviceError: it cannot be opened.
+        DeviceError: it cannot be opened, or is no port at all.
     """
     assert target.port is not None
-    url = urlsplit(target.port)
-    if url.scheme == "socket":
+    # Not every port has been through `parse_target`: those of `--port` and of [flash] have not.
+    url = urlsplit(_checked_url(target.port, "--port")) if _URL.match(target.port) else None
+    if url is not None and url.scheme == "socket":
         assert url.hostname is not None and url.port is not None
         return connect_tcp(url.hostname, url.port)
     return SerialTransport(target.port, target.baud)

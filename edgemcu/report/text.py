@@ -66,3 +66,8 @@ def printable(text: str) -> str:
     """A name from outside as a terminal may have it: no control characters, no stray bytes."""
     whole = text.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in whole)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a message of several lines, which stay apart."""
+    return "\n".join(map(printable, text.split("\n")))

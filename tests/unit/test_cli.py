@@ -99,6 +99,22 @@ def test_an_error_as_json_is_one_document(tmp_path: Path) -> None:
     assert "none.tflite" in error["where"]
 
 
+def test_what_an_error_quotes_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    project = tmp_path / "edgemcu.toml"
+    project.write_text('[dataset]\nsource = "cifar10"\n"\\u001b]0;title\\u0007" = 1\n')
+    result = CliRunner().invoke(main, ["build", "--project", str(project)], color=True)
+    assert result.exit_code == 1
+    assert "dataset.\\x1b]0;title\\x07: unknown key" in result.stderr
+    assert "\x1b]0" not in result.stderr
+
+
+@pytest.mark.parametrize("port", ["socket://host", "socket://[", "socket://h:99999", "loop://"])
+def test_what_is_no_port_is_an_error(port: str) -> None:
+    result = run("monitor", "--port", port)
+    assert result.exit_code == 1
+    assert f"error: --port: {port!r} is no target" in result.stderr
+
+
 def test_an_unknown_board_is_guessed(tmp_path: Path) -> None:
     model = tmp_path / "model.tflite"
     model.write_bytes(b"")
