@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -460,6 +461,9 @@ def test_errors_of_the_verb(tmp_path: Path) -> None:
 
 @pytest.mark.emulator
 def test_an_emulated_firmware_is_started_and_fed(tmp_path: Path) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
     model = tmp_path / "tiny.tflite"
     model.write_bytes(tiny_classifier())
     done = run_monitor(

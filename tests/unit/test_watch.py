@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
@@ -203,6 +204,8 @@ def test_a_crash_in_the_emulator_leads_to_its_source_line(tmp_path: Path) -> Non
     from edgemcu.device.crash import Symbols
     from edgemcu.device.emulator import QemuMachine
 
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
     elf = device_firmware.build("stm32f405", tmp_path, ["-g1"])
     inputs = [b"TRAP" + bytes(INPUT_BYTES - 4)]
     line = FedLine(QemuMachine("netduinoplus2", 3).boot(elf), inputs, Kind.TENSOR, 0.0)
