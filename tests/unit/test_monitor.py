@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -457,23 +456,3 @@ def test_errors_of_the_verb(tmp_path: Path) -> None:
     assert json.loads(absent.stdout)["message"] == "there is no such port"
     log = run_monitor("--port", "/dev/ttyNONE", "--log", str(tmp_path / "x.txt"))
     assert "neither .csv nor .jsonl" in log.stderr
-
-
-@pytest.mark.emulator
-def test_an_emulated_firmware_is_started_and_fed(tmp_path: Path) -> None:
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    model = tmp_path / "tiny.tflite"
-    model.write_bytes(tiny_classifier())
-    done = run_monitor(
-        *("--model", str(model), "--board", "stm32f405", "--out", str(tmp_path / "out")),
-        *("--on", "qemu", "--interval", "0", "--count", "20", "--json"),
-    )
-    assert done.returncode == 0, done.stderr
-    documents = [json.loads(line) for line in done.stdout.splitlines()]
-    inferences = [d for d in documents if d["event"] == "inference"]
-    assert len(inferences) >= 20
-    assert all(d["milliseconds"] is None and d["instructions"] > 1000 for d in inferences)
-    summary = documents[-1]
-    assert (summary["unit"], summary["missed"], summary["damaged"]) == ("instructions", 0, 0)
