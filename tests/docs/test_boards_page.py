@@ -14,7 +14,9 @@ RUNTIMES = ("compiled", "tflm")
 COLUMNS = ("generated", "compiled", "emulated", "fake", "hardware")
 # Boards that a test or a run by hand stands behind, where the files do not say it.
 TFLM_RAN = {"host", "mps2-an386", "mps2-an500", "mps3-an547", "nucleo-f446re", "stm32f405"}
-TFLM_BUILT = {"b-l475e-iot01a", "disco-f746ng", "nucleo-h743zi", "nucleo-l4r5zi"}
+TFLM_BUILT = {
+    *("b-l475e-iot01a", "blackpill-f411ce", "feather-stm32f405", "nucleo-h743zi", "nucleo-l4r5zi"),
+}
 AGAINST_DECLARATIONS = {"esp32s3", "esp32s3-eye"}  # TYPICAL in tests/unit/test_esp_idf.py
 FLASHED_TO_A_FAKE = {"esp32s3"}  # of tests/unit/test_flash.py
 

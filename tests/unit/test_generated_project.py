@@ -164,20 +164,32 @@ def test_the_sketch_compiles_without_a_warning(name: str, tmp_path: Path) -> Non
         assert done.returncode == 0, done.stderr.decode()
 
 
-def own_board(tmp_path: Path, old: str, new: str) -> Board:
-    text = (shipped("boards") / "stm32f405.toml").read_text()
+def own_board(tmp_path: Path, old: str, new: str, name: str = "stm32f405") -> Board:
+    text = (shipped("boards") / f"{name}.toml").read_text()
     assert old in text
     (tmp_path / "boards").mkdir()
-    (tmp_path / "boards/stm32f405.toml").write_text(text.replace(old, new))
-    return load_board("stm32f405", tmp_path)
+    (tmp_path / f"boards/{name}.toml").write_text(text.replace(old, new))
+    return load_board(name, tmp_path)
 
 
-def test_a_crystal_is_waited_for_where_there_is_one(tmp_path: Path) -> None:
-    crystal = 'source = "hse"\nsource_hz = 8_000_000\nm = 4'
-    board = own_board(tmp_path, 'source = "hsi"\nsource_hz = 16_000_000\nm = 8', crystal)
+# The oscillator's factors, and those of a crystal for the same clock.
+CRYSTALS = {
+    "stm32f405": ("16_000_000\nm = 8", "8_000_000\nm = 4"),
+    "disco-f746ng": ("16_000_000\nm = 8\nn = 216", "25_000_000\nm = 25\nn = 432"),
+    "nucleo-h743zi": ("64_000_000\nm = 8", "8_000_000\nm = 1"),
+    "nucleo-l4r5zi": ("16_000_000\nm = 2", "8_000_000\nm = 1"),
+}
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_a_crystal_is_waited_for_where_there_is_one(name: str, tmp_path: Path) -> None:
+    oscillator, crystal = (f"source_hz = {factors}" for factors in CRYSTALS[name])
+    hsi, hse = (f'source = "{source}"\n' for source in ("hsi", "hse"))
+    board = own_board(tmp_path, hsi + oscillator, hse + crystal, name)
+    assert board.clock_hz == load_board(name).clock_hz
     folder = write_stand_in(board, tmp_path / "project")
     assert "CR_HSERDY" in (folder / "src/clock.c").read_text()
-    assert "CR_HSERDY" not in project("stm32f405")["src/clock.c"]
+    assert "CR_HSERDY" not in project(name)["src/clock.c"]
     for command in compilers(board):
         include = [f"-I{folder / 'include'}", f"-I{folder / 'src'}"]
         subprocess.run([*command, *WARNINGS, *include, folder / "src/clock.c"], check=True)
