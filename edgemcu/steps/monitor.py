@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from edgemcu.device.log import (
     LogStart,
     LogText,
 )
-from edgemcu.device.ports import SerialPort, find_port
+from edgemcu.device.ports import SerialPort, find_port, name_now, port_called
 from edgemcu.device.protocol import Identity, Kind
 from edgemcu.device.target import DEFAULT_BAUD, Target, connect, parse_target, start
 from edgemcu.device.watch import (
@@ -208,14 +208,18 @@ def _source(
             "there is no firmware to start here", where=f"--on {on}",
             hint="go to a project, or give a model: --model FILE.tflite",
         )  # fmt: skip
-    target = _port(on, baud, board, choose)
+    target, port = _port(on, baud, board, choose)
     model = program = base = None
     if request is not None:
         model, base = _model(request), request.folder / PROJECT_FOLDER
         assert board is not None
         program = base / ".pio" / "build" / board.name / board.platformio.program
         program = program if program.is_file() else None
-    return _Source(str(target), lambda: connect(target), Clock(), model, program, base)
+
+    def open_line() -> Line:
+        return connect(replace(target, port=name_now(port)))
+
+    return _Source(str(target), open_line, Clock(), model, program, base)
 
 
 def _started(subject: Subject, photos: Path | None, interval_s: float, console: Console) -> _Source:
@@ -237,18 +241,21 @@ def _started(subject: Subject, photos: Path | None, interval_s: float, console: 
     return _Source(str(subject.target), open_line, clock, model, subject.program, base)
 
 
-def _port(on: str | None, baud: int | None, board: Board | None, choose: Choose | None) -> Target:
+def _port(
+    on: str | None, baud: int | None, board: Board | None, choose: Choose | None
+) -> tuple[Target, SerialPort]:
     speed = baud or int(getattr(getattr(board, "serial", None), "baud", DEFAULT_BAUD))
-    if on is None:
-        if board is None:
-            raise DeviceError(
-                "which port?", where="--port",
-                hint="edgemcu monitor --port /dev/ttyACM0, or --board NAME to find it",
-            )  # fmt: skip
-        return Target("port", find_port(board, choose=choose).device, speed)
+    if on is not None:
+        target = Target("port", on, speed) if board is None else parse_target(on, board, baud=baud)
+        return target, port_called(on, board)
     if board is None:
-        return Target("port", on, speed)
-    return parse_target(on, board, baud=baud)
+        raise DeviceError(
+            "which port?",
+            where="--port",
+            hint="edgemcu monitor --port /dev/ttyACM0, or --board NAME to find it",
+        )
+    port = find_port(board, choose=choose)
+    return Target("port", port.device, speed), port
 
 
 def _model(request: FirmwareRequest) -> KnownModel | None:
