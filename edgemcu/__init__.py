@@ -12,6 +12,7 @@ from edgemcu._version import __version__
 
 _PUBLIC = {
     "EdgemcuError": "edgemcu.errors",
+    "bench_models": "edgemcu.steps.bench",
     "build_firmware": "edgemcu.steps.build",
     "classify_photos": "edgemcu.steps.classify",
     "describe_dataset": "edgemcu.steps.dataset",

@@ -68,10 +68,9 @@ def bench(
     """
     from dataclasses import replace
 
-    from edgemcu.steps.bench import DEFAULT_BOARDS
-    from edgemcu.steps.bench import bench as run_bench
+    from edgemcu.steps.bench import DEFAULT_BOARDS, bench_models
 
-    result = run_bench(
+    result = bench_models(
         models,
         boards or DEFAULT_BOARDS,
         _names(runtimes),

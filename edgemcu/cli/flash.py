@@ -47,6 +47,19 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def _complete_port(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from edgemcu.device.ports import list_ports
+
+    return [port.device for port in list_ports() if port.device.startswith(incomplete)]
+
+
+port_option = click.option(
+    "--port",
+    shell_complete=_complete_port,
+    help="The board's serial port. [default: found by its USB ids]",
+)
+
+
 @click.command(
     epilog=examples(
         "edgemcu flash --board esp32s3                      # builds and finds the port, too",
@@ -56,7 +69,7 @@ def can_ask() -> bool:
     )
 )
 @firmware_options
-@click.option("--port", help="The board's serial port. [default: found by its USB ids]")
+@port_option
 @click.option(
     "--emulator", type=click.Choice(["qemu", "renode", "host"]), help="Boot it there instead."
 )

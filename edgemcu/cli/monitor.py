@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from edgemcu.cli.firmware import firmware_options
-from edgemcu.cli.flash import ask_which, can_ask
+from edgemcu.cli.flash import ask_which, can_ask, port_option
 from edgemcu.cli.verb import EXIT_INTERRUPTED, examples, fail
 from edgemcu.errors import DeviceError, EdgemcuError
 
@@ -33,7 +33,7 @@ from edgemcu.errors import DeviceError, EdgemcuError
     "  2  the command line is wrong"
 )
 @firmware_options
-@click.option("--port", help="The board's serial port. [default: found by its USB ids]")
+@port_option
 @click.option(
     "--on",
     metavar="host|qemu|renode|PORT",
@@ -161,7 +161,7 @@ def run(
             hint="--port /dev/ttyACM0; or --board NAME, which finds its port; or go to a project",
         )
     terminal = result_terminal()
-    live = not shape and terminal.is_terminal
+    live = not shape and terminal.is_terminal and not terminal.is_dumb_terminal
     view: Any
     if shape:
         view = monitor_view.JsonView() if shape == "json" else monitor_view.RawView()

@@ -119,7 +119,8 @@ class _View:
     @property
     def kernel_headers(self) -> list[str]:
         kernels = {call.kernel for layer in self.program.layers for call in layer.calls}
-        return sorted(f"kernels/{kernel.folder}/{kernel.name}.h" for kernel in kernels)
+        # A function may compute several kinds of operations.
+        return sorted({f"kernels/{kernel.folder}/{kernel.name}.h" for kernel in kernels})
 
     @property
     def places(self) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -120,6 +121,11 @@ class DeviceSession:
 
     def close(self) -> None:
         """End the conversation, and the emulator or process that was started for it."""
+        if self._level is not LogLevel.FRAME:
+            # Whoever listens to the board next expects to see something; no answer is awaited.
+            self._level = LogLevel.FRAME
+            with contextlib.suppress(DeviceError):
+                self._link.send(LOG, bytes([LogLevel.FRAME]))
         self._link.close()
 
     @property
@@ -219,7 +225,8 @@ class DeviceSession:
             ProtocolError: its answer makes no sense.
         """
         self._must_know(SELFTEST, "self-test")
-        answer = self._ask(SELFTEST, b"", SELFTEST_RESULT, self.limits.inference_s)
+        seconds = self.limits.answer_s + self._result_seconds()
+        answer = self._ask(SELFTEST, b"", SELFTEST_RESULT, seconds)
         return SelfTest.decode(answer.payload)
 
     def time(self, data: bytes, kind: Kind = Kind.TENSOR, count: int = 100) -> LoopTiming:

@@ -43,7 +43,8 @@ def comment_line(text: str, limit: int = 200) -> str:
 
 def c_comment(text: str) -> str:
     """`text` for the inside of a C comment: it can neither end it nor continue its line."""
-    return comment_line(text).replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+    line = comment_line(text).replace("\\", "/")  # first, as it can make one of the others
+    return line.replace("*/", "* /").replace("/*", "/ *")
 
 
 def ini_comment(text: str) -> str:

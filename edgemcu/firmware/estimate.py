@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgemcu.board_schema import Board, EspIdfStartup
-from edgemcu.firmware.fit import IDF_CODE_BYTES, IDF_DATA_BYTES, Needs, has_room
+from edgemcu.firmware.fit import IDF_CODE_BYTES, IDF_DATA_BYTES, IDF_HEAP_BYTES, Needs, has_room
 from edgemcu.firmware.runtime import LIBRARY, RuntimeSources
 from edgemcu.graph.ir import Op
 
@@ -44,7 +44,8 @@ def estimate_memory(
     if isinstance(board.startup, EspIdfStartup):
         code += IDF_CODE_BYTES
         ram += IDF_DATA_BYTES
-    if board.psram is None or ram + sources.arena_bytes <= board.region("arena").size:
+    heap = IDF_HEAP_BYTES if board.psram else 0
+    if board.psram is None or ram + heap + sources.arena_bytes <= board.region("arena").size:
         ram += sources.arena_bytes
     needs = Needs(arena=sources.arena_bytes, weights=sources.weights_bytes)
     if has_room(needs, board, input_bytes):

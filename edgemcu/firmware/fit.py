@@ -20,6 +20,8 @@ SKETCH_DATA_BYTES = 5 * 1024
 # of RAM, with what is copied from one to the other counted in both.
 IDF_CODE_BYTES = 160_000
 IDF_DATA_BYTES = 60_000
+# Left to its heap where activations can lie elsewhere: buffers of drivers, tasks, a camera's DMA.
+IDF_HEAP_BYTES = 48 * 1024
 
 ArenaMemory = Literal["internal", "psram"]
 
@@ -59,10 +61,14 @@ def check_fit(needs: Needs, board: Board, others: Iterable[Board] = ()) -> Arena
     Raises:
         DoesNotFitError: with each memory that is too small, by how much, and what would fit.
     """
-    if not (problems := _problems(needs, board)):
+    heap = IDF_HEAP_BYTES if board.psram else 0
+    if not _problems(replace(needs, arena=needs.arena + heap), board):
         return "internal"
+    problems = _problems(needs, board)
     if not (problems_with_psram := _problems_with_psram(needs, board)):
         return "psram"
+    if not problems:
+        return "internal"
     if board.psram is not None:
         problems = problems_with_psram
     fitting = [other.name for other in others if other != board and fits(needs, other)]

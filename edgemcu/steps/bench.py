@@ -152,7 +152,7 @@ class BenchResult:
         }
 
 
-def bench(
+def bench_models(
     models: Sequence[str] = (),
     boards: Sequence[str] = DEFAULT_BOARDS,
     runtimes: Sequence[str] = ("compiled",),

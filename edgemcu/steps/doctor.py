@@ -385,6 +385,8 @@ def _how_to_get(tool: str) -> str | None:
     manager = _package_manager()
     command = _INSTALL.get(tool, {}).get(manager) if manager else None
     if command is None:
-        return "https://renode.io" if tool == "renode" else f"install {tool} and put it on PATH"
+        from edgemcu.device.renode import RENODE, RENODE_HINT
+
+        return RENODE_HINT if tool == RENODE else f"install {tool} and put it on PATH"
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return command if manager == "brew" or is_root else f"sudo {command}"

@@ -19,7 +19,7 @@ from edgemcu.console import QUIET, Console
 from edgemcu.device.ports import SerialPort, find_port, list_ports
 from edgemcu.device.protocol import Identity
 from edgemcu.device.session import Limits
-from edgemcu.device.target import open_target, parse_target
+from edgemcu.device.target import open_target, require_target
 from edgemcu.errors import DeviceError, FlashError, ToolMissingError
 from edgemcu.platformio.core import core_folder
 from edgemcu.platformio.image import find_image
@@ -29,6 +29,7 @@ from edgemcu.steps.build import build_firmware
 from edgemcu.steps.flash_board import Done, Expected, FlashLimits, Job, Ready, must_be
 from edgemcu.steps.generate import generate_firmware
 from edgemcu.steps.request import FirmwareRequest
+from edgemcu.steps.subject import find_target
 
 Choose = Callable[[Sequence[SerialPort]], SerialPort]
 
@@ -113,7 +114,7 @@ def flash_firmware(
     board = load_board(request.board, request.project_directory)
     limits = limits or flash_limits(request)
     if emulator is not None:
-        return _boot(request, board, emulator, limits, console)
+        return _boot(request, emulator, limits, console)
     table = _table(request)
     protocol = upload_protocol(board, protocol or table.protocol)
     # Before the build, which may take minutes.
@@ -200,11 +201,12 @@ def _built_before(
 
 
 def _boot(
-    request: FirmwareRequest, board: Board, emulator: str, limits: FlashLimits, console: Console
+    request: FirmwareRequest, emulator: str, limits: FlashLimits, console: Console
 ) -> FlashResult:
+    request, board, target = find_target(request, emulator)
+    require_target(board, target)
     built = build_firmware(request, console=console)
     expected = Expected.of(built.project)
-    target = parse_target(emulator, board)
     started = time.monotonic()
     session = open_target(
         board,

@@ -215,12 +215,11 @@ def _started(subject: Subject, photos: Path | None, interval_s: float, console: 
     if subject.request.source == DEFAULT_SOURCE or photos is not None:
         inputs, kind = feed_inputs(subject, photos, console)
     clock = Clock(here=subject.target.kind == "host")
-    emulator = subject.board.emulator
-    if subject.target.kind == "qemu":
-        clock = Clock(instructions_per_tick=getattr(emulator, "instructions_per_tick", None))
 
     def open_line() -> Line:
-        transport, _ = start(subject.board, subject.program, subject.target, None)
+        transport, clock.instructions_per_tick = start(
+            subject.board, subject.program, subject.target, None
+        )
         return FedLine(transport, inputs, kind, interval_s) if inputs else transport
 
     classes = subject.metadata.classes if subject.metadata else ()

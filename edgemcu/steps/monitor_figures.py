@@ -54,14 +54,13 @@ class KnownModel:
         return list(zip(self.classes, scores[0].tolist(), strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Clock:
     """What a record's ticks are.
 
     Attributes:
-        unit: "ms" on a board, "ms of this computer" for a process, "instructions" where an
-            emulator counts them, "ticks" where nothing is known about them.
-        instructions_per_tick: of an emulator.
+        here: the firmware is a process of this computer.
+        instructions_per_tick: of an emulator, known when it has been started.
     """
 
     here: bool = False
@@ -74,6 +73,8 @@ class Clock:
         return record.ticks if record.milliseconds is None else record.milliseconds
 
     def unit(self, record: LogRecord) -> str:
+        """What `value` counts: "ms" on a board, "ms of this computer" for a process, "instructions"
+        where an emulator counts them, "ticks" where nothing is known about them."""
         if self.instructions_per_tick is not None:
             return "instructions"
         if record.milliseconds is None:

@@ -231,6 +231,10 @@ static void print_input(void)
             left--;
             column = left == 0 ? 0 : (column + 1) % PRINT_BYTES;
             print(column == 0 ? "\r\n" : "");
+            /* A large input takes longer to print than a watchdog waits. */
+            if (j % 1024u == 1023u) {
+                system_yield();
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ uint32_t system_clock_hz(void);
 uint32_t system_stack_bytes(void);
 uint32_t system_stack_used(void);
 
-/* Called between two inferences of a long series: lets watchdogs and other tasks have their turn. */
+/* Called now and then in what takes long: lets watchdogs and other tasks have their turn. */
 void system_yield(void);
 
 #endif

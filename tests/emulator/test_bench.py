@@ -11,7 +11,7 @@ from edgemcu.boards import load_board
 from edgemcu.cli.main import main
 from edgemcu.device.connect import open_board
 from edgemcu.inputs import random_inputs
-from edgemcu.steps.bench import bench
+from edgemcu.steps.bench import bench_models
 from edgemcu.tflite import parse_model
 from tests.support.bare_metal import require_tools
 from tests.support.random_models import RandomModel
@@ -36,7 +36,7 @@ def test_instructions_are_those_of_virtual_time(board: str, tmp_path: Path) -> N
     pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
     require_tools()
     path = small_model(tmp_path / "small.tflite")
-    result = bench([str(path)], [board], kernels=["auto"], out=tmp_path / "bench")
+    result = bench_models([str(path)], [board], kernels=["auto"], out=tmp_path / "bench")
     (row,) = result.rows
     assert row.reason is None
     assert row.bytes_equal and row.repeatable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import threading
+import time
 import tty
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,11 +43,16 @@ class Port:
     def __init__(self) -> None:
         self._ours, self._theirs = pty.openpty()
         tty.setraw(self._theirs)
+        os.set_blocking(self._ours, False)
         self.name = os.ttyname(self._theirs)
 
-    def send(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._ours, data) :]
+    def send(self, data: bytes, stop: threading.Event | None = None) -> None:
+        """Send all of `data`; while nobody reads, until `stop`."""
+        while data and not (stop is not None and stop.is_set()):
+            try:
+                data = data[os.write(self._ours, data) :]
+            except BlockingIOError:
+                time.sleep(0.005)
 
     def pull(self) -> None:
         """The cable is pulled: whoever reads gets an error, and there is no such port any more."""
@@ -60,4 +66,4 @@ def send_slowly(port: Port, parts: Sequence[bytes], stop: threading.Event, pause
         for part in parts:
             if stop.wait(pause):
                 return
-            port.send(part)
+            port.send(part, stop)

@@ -231,7 +231,7 @@ def test_results_are_json() -> None:
 
 
 def test_unknown_models_are_refused(tmp_path: Path) -> None:
-    from edgemcu.steps.bench import bench
+    from edgemcu.steps.bench import bench_models
 
     with pytest.raises(EdgemcuError, match="no such model"):
-        bench(["vgg16"], out=tmp_path)
+        bench_models(["vgg16"], out=tmp_path)

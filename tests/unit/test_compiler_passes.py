@@ -142,6 +142,30 @@ def test_constant_channels_above_the_zero_point_fold_where_nothing_is_padded(
             assert np.array_equal(process.run(0, inputs), want)
 
 
+def test_dead_channels_behind_a_flattened_image(tmp_path: Path) -> None:
+    """Convolution, RESHAPE, fully connected: each dead channel takes its weights for all pixels."""
+    rng = np.random.default_rng(4)
+    b = ModelBuilder()
+    x = b.input((1, 3, 3, 4), SCALE, 0)
+    weights = rng.integers(-50, 50, (8, 1, 1, 4)).astype(np.int8)
+    weights[[1, 2, 5, 7]] = 0
+    bias = rng.integers(-900, 900, 8).astype(np.int32)
+    ones = np.full(8, 0.01, np.float32)
+    operands = [b.constant(weights, ones), b.constant(bias)]
+    y = b.op("CONV_2D", [x, *operands], (1, 3, 3, 8), 0.02, -20, padding="SAME")
+    y = b.op("RESHAPE", [y], (1, 72), 0.02, -20, new_shape=[1, 72])
+    values = rng.integers(-50, 50, (5, 72)).astype(np.int8)
+    operands = [b.constant(values, ones[:5]), b.constant(bias[:5])]
+    b.output(b.op("FULLY_CONNECTED", [y, *operands], (1, 5), 0.05, 3))
+    model = b.finish()
+    result = compiled(model)
+    assert [layer.macs for layer in result.layers] == [3 * 3 * 4 * 4, 5 * 36]
+    inputs = rng.integers(0, 256, (4, 36), dtype=np.uint8)
+    (want,) = run_oracle([with_micro_rounding(model)], [inputs], tmp_path / "oracle")
+    with ModelProcess([result], tmp_path / "models", host_kernels()) as process:
+        assert np.array_equal(process.run(0, inputs), want)
+
+
 def relu_behind_convolution(b: ModelBuilder, x: int) -> int:
     ones = np.full(4, 0.01, np.float32)
     w = b.constant(np.ones((4, 1, 1, 2), np.int8), ones)

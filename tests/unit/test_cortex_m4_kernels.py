@@ -16,8 +16,16 @@ from hypothesis import strategies as st
 from edgemcu.compiler import fixed_point as fp
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels.cortex_m4 import rounding as cortex_m4
+from edgemcu.compiler.kernels.cortex_m4.dot import dot_stream
 from edgemcu.reference_model import with_micro_rounding
-from tests.support.compiled import ModelProcess, host_kernels
+from tests.support.compiled import (
+    WARNINGS,
+    ModelProcess,
+    check_command,
+    host_kernels,
+    kernel_sources,
+    require_compiler,
+)
 from tests.support.kernel_cases import dsp_cases
 from tests.support.oracle import run_oracle
 
@@ -135,3 +143,43 @@ def test_rounding_refuses_what_would_not_be_exact() -> None:
     assert factors(0, 1000) is None
     assert factors(-15, 1 << 20) is None
     assert factors(-14, 1 << 20) is not None
+
+
+def scales_of(channels: int, bias: int = 0) -> o.ChannelScales:
+    return o.ChannelScales(
+        np.full(channels, bias, np.int32),
+        np.full(channels, 1 << 30, np.int32),
+        np.full(channels, -10, np.int8),
+    )
+
+
+def test_layers_that_blocks_of_three_by_two_cannot_compute() -> None:
+    """A weight of -128 in an odd place, before a positive one, or a sum beyond 24 bits."""
+    output = o.OutputRange(0)
+    fits = np.full((2, 8), 127, np.int8)
+    assert dot_stream(fits, scales_of(2), output) is not None
+    for place, value in ((1, 1), (0, 1)):
+        rows = np.full((2, 8), value, np.int8)
+        rows[1, place] = -128
+        assert dot_stream(rows, scales_of(2), output) is None
+    most = 2**23 - 1 - 8 * 127 * 127
+    assert dot_stream(fits, scales_of(2, most), output) is not None
+    assert dot_stream(fits, scales_of(2, most + 1), output) is None
+
+
+@pytest.mark.parametrize(
+    ("compiler", "core"),
+    [("arm-none-eabi-gcc", "cortex-m33"), ("clang", "cortex-m4"), ("clang", "cortex-m33")],
+)
+def test_compile_without_a_warning(compiler: str, core: str, tmp_path: Path) -> None:
+    """Assembly included, by both compilers."""
+    require_compiler(compiler)
+    flags = [f"-mcpu={core}", "-mthumb", "-mfloat-abi=soft", "-O2", "-c"]
+    if compiler == "clang":
+        headers = Path("/usr/lib/arm-none-eabi/include")
+        if not headers.is_dir():
+            pytest.skip("newlib's headers are not installed")
+        flags += ["--target=arm-none-eabi", f"-I{headers}", "-I/usr/include/newlib"]
+    sources = [str(p) for p in kernel_sources(TARGET) if p.parent.name == "cortex_m4"]
+    assert len(sources) > 5
+    check_command([compiler, *WARNINGS, *flags, *sources], tmp_path)

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgemcu.firmware.escape import c_comment, c_string, comment_line, markdown
@@ -16,6 +16,7 @@ from edgemcu.firmware.escape import c_comment, c_string, comment_line, markdown
 NASTY = [
     '"); system("x',
     "*/ int x; /*",
+    "*\\ int x; \\*",
     "\\",
     "??/",
     "a\nb",
@@ -35,6 +36,8 @@ def test_c_string_is_one_ascii_literal_of_the_same_bytes(text: str) -> None:
 
 
 @given(st.text())
+@example("*\\ int x; /\\*")
+@example("*/*/**//")
 def test_c_comment_cannot_end_or_continue(text: str) -> None:
     comment = c_comment(text)
     assert "*/" not in comment and "/*" not in comment

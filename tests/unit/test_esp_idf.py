@@ -245,6 +245,17 @@ def test_without_a_camera_the_serial_line_still_works(tmp_path: Path) -> None:
     assert "no camera answers: is its cable in its connector?" in lines
 
 
+def test_a_host_that_keeps_talking_is_no_hang(tmp_path: Path) -> None:
+    """Three times as long as the watchdog allows without a sign of life."""
+    project = camera_project(tmp_path / "project", Preprocessing(32, 32, "grey"))
+    program = esp_idf.build(project, tmp_path / "program", SHORT)
+    with DeviceSession(start_process(program)) as session:
+        session.identify()
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            session.ping(b"")
+
+
 def test_a_camera_where_the_board_has_one() -> None:
     metadata = ModelMetadata(Preprocessing(32, 32), ())
     check_source("camera", load_board("xiao-esp32s3-sense"), metadata, "model")
@@ -259,6 +270,10 @@ def test_activations_go_to_psram_only_when_they_must() -> None:
     small, large = Needs(arena=200_000, weights=1000), Needs(arena=1_000_000, weights=1000)
     assert check_fit(small, load_board("esp32s3-psram")) == "internal"
     assert check_fit(large, load_board("esp32s3-psram")) == "psram"
+    # Beside it ESP-IDF's heap would be short: PSRAM is the better place, where there is some.
+    tight = Needs(arena=250_000, weights=1000)
+    assert check_fit(tight, load_board("esp32s3")) == "internal"
+    assert check_fit(tight, load_board("esp32s3-psram")) == "psram"
     with pytest.raises(EdgemcuError, match="sram needs at least"):
         check_fit(large, load_board("esp32s3"))
     with pytest.raises(EdgemcuError, match="psram needs at least 3000000 bytes") as error:

@@ -22,7 +22,7 @@ from edgemcu.boards import load_board
 from edgemcu.cli.flash import ask_which
 from edgemcu.console import ProgressBar, QuietConsole
 from edgemcu.device.ports import SerialPort
-from edgemcu.errors import DeviceError, FlashError, ToolMissingError
+from edgemcu.errors import DeviceError, EmulatorError, FlashError, ToolMissingError
 from edgemcu.platformio.image import Image, find_image
 from edgemcu.steps.flash import FlashResult, flash_firmware, flash_limits
 from edgemcu.steps.flash_board import Done, Expected, FlashLimits, Job, Ready
@@ -349,6 +349,13 @@ def test_flash_into_the_emulator(tmp_path: Path) -> None:
     result = flash_firmware(request, emulator="qemu")
     assert result.identified and result.port == "qemu" and result.protocol is None
     assert result.identity is not None and result.identity.image == result.image
+
+
+def test_a_board_that_is_not_emulated_is_not_built_first(
+    request_and_image: tuple[FirmwareRequest, Path],
+) -> None:
+    with pytest.raises(EmulatorError, match="QEMU does not emulate this board"):
+        flash_firmware(request_and_image[0], emulator="qemu")
 
 
 def test_limits_come_from_the_project_and_the_command_line(tmp_path: Path) -> None:

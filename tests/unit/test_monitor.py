@@ -25,6 +25,7 @@ import pytest
 from edgemcu.artefacts import sha256_bytes
 from edgemcu.boards import load_board
 from edgemcu.device.log import LogDamage, LogReader, LogRecord
+from edgemcu.device.protocol import IDENTITY, Frame
 from edgemcu.device.watch import Connected, Lost, WatchLimits
 from edgemcu.errors import DeviceError, InputsError
 from edgemcu.steps.monitor import (
@@ -35,7 +36,10 @@ from edgemcu.steps.monitor import (
 )
 from edgemcu.steps.monitor_figures import Clock, Figures, KnownModel, nearest_rank
 from edgemcu.steps.monitor_log import COLUMNS, RecordLog
+from edgemcu.steps.request import firmware_request
+from tests.support import device_firmware
 from tests.support.device_firmware import MODEL_DIGEST
+from tests.support.esp_image import identity_text
 from tests.support.monitored import BOOT_GARBAGE, Port, log_bytes, send_slowly
 from tests.support.tiny_classifier import CLASSES, tiny_classifier
 
@@ -261,6 +265,36 @@ def test_a_fault_without_the_program_says_what_to_do() -> None:
     assert summary.crashes >= 1
     [text] = {place.lines for place in seen.events if isinstance(place, CrashPlace)}
     assert "build the firmware here" in text[0]
+
+
+@pytest.mark.slow
+def test_a_crash_is_explained_with_the_projects_program(tmp_path: Path) -> None:
+    project = tmp_path / "out" / "project"
+    elf = device_firmware.build("stm32f405", project, ["-g1"])
+    place = project / ".pio" / "build" / "stm32f405" / "firmware.elf"
+    place.parent.mkdir(parents=True)
+    elf.rename(place)
+    model = tmp_path / "tiny.tflite"
+    model.write_bytes(tiny_classifier())
+    request = firmware_request(tmp_path, model=model, board="stm32f405", out=tmp_path / "out")
+    listing = subprocess.run(
+        ["arm-none-eabi-nm", str(place)], capture_output=True, text=True, check=True
+    ).stdout
+    address = next(
+        row.split()[0] for row in listing.splitlines() if row.endswith(" edgemcu_invoke")
+    )
+    fault = f"edgemcu fault: HardFault exception=00000003 pc={address} lr=08000001\r\n".encode()
+    image = re.search(r'"([0-9a-f]{16})"', (project / "include/edgemcu_image.h").read_text())
+    assert image is not None
+    for there, doubted in ((image[1], False), ("another", True)):
+        identity = bytes(4) + identity_text("stm32f405", "ab" * 32, there).encode()
+        start = Frame(IDENTITY, 0, identity).encode()
+        seen = Seen()
+        with Fed(start, fault, pause=0.05) as port:
+            monitor_firmware(request, seen, on=port.name, seconds=0.6)
+        places = [event.lines for event in seen.events if isinstance(event, CrashPlace)]
+        assert "edgemcu_invoke at lib/edgemcu_model/model.c:" in places[0][0]
+        assert any("not the one that was built here" in line for line in places[0]) is doubted
 
 
 def test_a_port_that_is_pulled_for_good(log: bytes) -> None:

@@ -203,7 +203,7 @@ def test_a_crash_in_the_emulator_leads_to_its_source_line(tmp_path: Path) -> Non
     from edgemcu.device.crash import Symbols
     from edgemcu.device.emulator import QemuMachine
 
-    elf = device_firmware.build("stm32f405", tmp_path, ["-g"])
+    elf = device_firmware.build("stm32f405", tmp_path, ["-g1"])
     inputs = [b"TRAP" + bytes(INPUT_BYTES - 4)]
     line = FedLine(QemuMachine("netduinoplus2", 3).boot(elf), inputs, Kind.TENSOR, 0.0)
     reader, faults = LogReader(), []

@@ -21,7 +21,9 @@ from edgemcu.compiler.kernels import overlap as ov
 
 FOLDER = "cortex_m55"
 LANES = 16
+"""int8 values of a vector."""
 GROUP = 4
+"""Output channels that are rescaled and written together."""
 POOL_LIMIT = 4096
 """Elements of a window whose average the kernel computes exactly."""
 HALF = (1 << 30, 0)
@@ -43,45 +45,6 @@ def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32
         words.append(lay.fill(constants, GROUP).reshape(-1, GROUP))
     words.append(lay.fill(scales.shift, GROUP).reshape(-1, GROUP).copy().view("<i4"))
     return np.concatenate(words, axis=1)
-
-
-def _applies_depthwise_2d(operation: o.DepthwiseConvolution) -> bool:
-    return operation.depth_multiplier == 1 and _shifts_right(operation.scales)
-
-
-def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
-    window, scales = operation.window, operation.scales
-    # VMULLB and VMULLT take even and odd channels, VMOVLB and VMOVLT every other of those.
-    order = np.concatenate([np.arange(first, LANES, 4) for first in (0, 2, 1, 3)])
-    blocks = [
-        lay.fill(values, LANES).reshape(-1, LANES)[:, order].copy().view("<i4")
-        for values in (scales.bias, scales.multiplier, scales.shift)
-    ]
-    return Binding(
-        params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "out": lay.output_fields(operation.output),
-            "scales": Array(np.concatenate(blocks, axis=1)),
-            "weights": Array(operation.weights),
-        },
-        params_type="struct depthwise_conv_2d_int8_mve_params",
-        overlap={0: ov.raster_overlap(window, window.input_channels)},
-    )
-
-
-def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
-    """The same of one input channel, where a depthwise convolution is like any other."""
-    return o.Convolution(
-        window=operation.window,
-        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
-        scales=operation.scales,
-        output=operation.output,
-        input_zero_point=operation.input_zero_point,
-    )
-
-
-def _applies_one_channel(operation: o.DepthwiseConvolution) -> bool:
-    return operation.window.input_channels == 1 and _applies_conv_2d(as_convolution(operation))
 
 
 def _applies_conv_2d(operation: o.Convolution) -> bool:
@@ -125,6 +88,21 @@ def _as_line(window: o.Window) -> o.Window:
     """A 1×1 window that visits all pixels, as one that moves over a single row of them."""
     line = (1, prod(window.input_size))
     return replace(window, input_size=line, output_size=line)
+
+
+def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
+    """The same of one input channel, where a depthwise convolution is like any other."""
+    return o.Convolution(
+        window=operation.window,
+        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
+        scales=operation.scales,
+        output=operation.output,
+        input_zero_point=operation.input_zero_point,
+    )
+
+
+def _applies_one_channel(operation: o.DepthwiseConvolution) -> bool:
+    return operation.window.input_channels == 1 and _applies_conv_2d(as_convolution(operation))
 
 
 def _applies_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
@@ -174,6 +152,30 @@ def _depthwise_3x3(operation: o.DepthwiseConvolution) -> Binding:
                 buffered=True,
             )
         },
+    )
+
+
+def _applies_depthwise_2d(operation: o.DepthwiseConvolution) -> bool:
+    return operation.depth_multiplier == 1 and _shifts_right(operation.scales)
+
+
+def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
+    window, scales = operation.window, operation.scales
+    # VMULLB and VMULLT take even and odd channels, VMOVLB and VMOVLT every other of those.
+    order = np.concatenate([np.arange(first, LANES, 4) for first in (0, 2, 1, 3)])
+    blocks = [
+        lay.fill(values, LANES).reshape(-1, LANES)[:, order].copy().view("<i4")
+        for values in (scales.bias, scales.multiplier, scales.shift)
+    ]
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "out": lay.output_fields(operation.output),
+            "scales": Array(np.concatenate(blocks, axis=1)),
+            "weights": Array(operation.weights),
+        },
+        params_type="struct depthwise_conv_2d_int8_mve_params",
+        overlap={0: ov.raster_overlap(window, window.input_channels)},
     )
 
 
@@ -303,11 +305,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         cost=cost.depthwise_conv_3x3,
         bind=_depthwise_3x3,
         scratch=True,
-        headers=(
-            *REQUANTIZE,
-            "memory_mve.h",
-            "../portable/window.h",
-        ),
+        headers=(*REQUANTIZE, "memory_mve.h", "../portable/window.h"),
     ),
     Kernel(
         "fully_connected_int8_mve",

@@ -52,10 +52,10 @@ def depthwise_conv_3x3(operation: o.DepthwiseConvolution) -> float:
     pixels = window.input_size[1]
     if window.stride == (1, 1):
         turns = _up(rows, 2)
-        channel = 26 + 16 * _up(columns, 2)
+        channel = 23 + 16 * _up(columns, 2)
     else:
         turns = rows
-        channel = 20 + 19 * _up(columns, 4)
+        channel = 17 + 19 * _up(columns, 4)
     if channels % LANES:
         load = 80 + _up(channels, 8) * (20 + 9 * pixels)
     else:

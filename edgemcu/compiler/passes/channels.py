@@ -163,10 +163,20 @@ class _Groups:
                 else:
                     self._keep_all(tensor)
             return True
+        if op.kind in ALIASES and len(sources) == 1:
+            return self._tie_reshaped(sources[0], output)
         if _keeps_channels(op, self.tensors) and len(sources) == 1:
             self._join(self._nodes(sources[0]), self._nodes(output))
             return True
         return False
+
+    def _tie_reshaped(self, source: int, output: int) -> bool:
+        """Flattened pixels hold each channel many times, at every `channels`-th place."""
+        few, many = sorted((self._nodes(source), self._nodes(output)), key=len)
+        if len(many) % len(few):
+            return False
+        self._join(list(few) * (len(many) // len(few)), many)
+        return True
 
     def _tie_weighted(self, step: Step, op: Op, output: int) -> bool:
         (operation,) = self.network.lower(step)
@@ -220,7 +230,7 @@ def _keeps_channels(op: Op, tensors: tuple[Tensor, ...]) -> bool:
         return len(source.shape) - 1 not in op.attributes.axes
     if isinstance(op.attributes, PadAttributes):
         return not op.attributes.paddings or op.attributes.paddings[-1] == (0, 0)
-    return op.kind in _CHANNEL_BY_CHANNEL or op.kind in ALIASES
+    return op.kind in _CHANNEL_BY_CHANNEL
 
 
 @dataclass

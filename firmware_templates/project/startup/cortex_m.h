@@ -70,7 +70,7 @@ static inline void enable_interrupt(uint32_t number)
         }                                                 \
         SYST_CSR = 0u;                                    \
         SCB_ICSR = ICSR_PENDSTCLR;                        \
-        __asm volatile("cpsie i\n\tisb" ::: "memory");    \
+        __asm volatile("dsb\n\tcpsie i\n\tisb" ::: "memory"); \
     } while (0)
 
 #endif

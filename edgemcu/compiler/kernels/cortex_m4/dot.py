@@ -41,13 +41,13 @@ def dot_stream(
     wide = lay.fill(rows, 2).astype(np.int64)
     wide = np.pad(wide, ((0, 0), (0, -wide.shape[1] % 4)))
     even, odd = wide[:, 0::2], wide[:, 1::2]
-    upper = -even - (odd < 0)
+    upper = even - (odd > 0)
     low, high = channel_bounds(rows, scales)
     factors = rounding(scales, output, np.maximum(-low, high), scale_bits=8)
-    if factors is None or np.any(upper > 127):
+    if factors is None or np.any(odd < -127) or np.any(upper < -128):
         return None
-    bias = 256 * lay.fill(scales.bias, 2).astype(np.int64) - (127 * odd + 256 * even).sum(axis=1)
-    words = np.stack([odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
+    bias = 256 * lay.fill(scales.bias, 2).astype(np.int64) - 129 * odd.sum(axis=1)
+    words = np.stack([-odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
     pairs = wide.shape[0] // 2
     weights = words.view(np.int32).reshape(pairs, 2, -1).transpose(0, 2, 1).reshape(pairs, -1)
     behind = np.stack([lay.fill(f, 2) for f in factors], axis=1).reshape(pairs, 6)

@@ -15,7 +15,7 @@ enum { WORDS_BEFORE = 2, WORDS_BEHIND = 6 };
 #define GROUP                                                                                      \
     "ldr    r9, [r1], #4           \n" /* S of both channels */                                    \
     "ldr    r10, [r1], #4          \n"                                                             \
-    "ldr    r11, [r0], #4          \n" /* N of three pixels */                                     \
+    "ldr    r11, [r0], #4          \n" /* L of three pixels */                                     \
     "ldr    r12, [r0], #4          \n"                                                             \
     "ldr    lr, [r0], #4           \n"                                                             \
     "smlad  r3, r9, r11, r3        \n"                                                             \
@@ -24,7 +24,7 @@ enum { WORDS_BEFORE = 2, WORDS_BEHIND = 6 };
     "smlad  r6, r10, r12, r6       \n"                                                             \
     "smlad  r7, r9, lr, r7         \n"                                                             \
     "smlad  r8, r10, lr, r8        \n"                                                             \
-    "ldmia  r0!, {r11, r12, lr}    \n" /* A of three pixels */                                     \
+    "ldmia  r0!, {r11, r12, lr}    \n" /* H of three pixels */                                     \
     "sxtb16 r9, r9                 \n"                                                             \
     "sxtb16 r10, r10               \n"                                                             \
     "smlad  r3, r9, r11, r3        \n"                                                             \

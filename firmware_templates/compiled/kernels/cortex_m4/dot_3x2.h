@@ -3,11 +3,12 @@
  *
  * How two products come out of two SMLAD with one extension of the weights. Four inputs x and four
  * weights w of a group are words; look at the lower two bytes of each, the upper two are the same.
- * Packed inputs are two words: N has -x0 - 1 in its half, A has 256 x1 + (x0 + 128), which is the
- * input itself with one bit flipped. A weight word S has the bytes b0 = w1 and b1 = -w0 - (w1 < 0),
- * so that its half, read as an int16, is b0 - 256 w0. With E = b0 sign-extended (SXTB16),
+ * Packed inputs are two words: L has x0 in its half (SXTB16), H has 256 (-x1 - 1) + (127 - x0),
+ * which is the input itself with all bits but one of them flipped. A weight word S has the bytes
+ * b0 = -w1 and b1 = w0 - (w1 > 0), so that its half, read as an int16, is 256 w0 + b0. With
+ * E = b0 sign-extended (SXTB16),
  *
- *     E A + S N = 256 (w0 x0 + w1 x1) + (127 w1 + 256 w0)
+ *     E H + S L = 256 (w0 x0 + w1 x1) + 129 w1
  *
  * and the second term is a constant of the channel, taken off its bias. Plain SMLAD needs two
  * extensions of each weight word. The price: sums are 256 times too large, so the compiler allows
@@ -49,7 +50,7 @@ struct dot_3x2 {
     dot_3x2_routine *routine;
 };
 
-/* Words of packed input: [groups][N of three pixels, A of three pixels]. */
+/* Words of packed input: [groups][L of three pixels, H of three pixels]. */
 #define DOT_3X2_WORDS_PER_GROUP 6
 
 /* What is worked out once for a layer; the assembly knows these offsets. */

@@ -5,8 +5,8 @@
 
 enum { WORDS_BEFORE = 2, WORDS_BEHIND = 6, SCALE_WORDS = 3 };
 
-/* Where a word of inputs has its bytes 0 and 2 turned into unsigned ones. */
-#define FLIPPED 0x00800080u
+/* The bits of a word of inputs that its word H has flipped. */
+#define FLIPPED 0xff7fff7fu
 
 static inline uint32_t multiply_add(uint32_t x, uint32_t y, uint32_t acc)
 {
@@ -20,10 +20,10 @@ static inline uint32_t multiply_add(uint32_t x, uint32_t y, uint32_t acc)
 }
 
 /* Four products with the weights of one word. */
-static inline uint32_t add_products(uint32_t acc, uint32_t weights, uint32_t n, uint32_t a)
+static inline uint32_t add_products(uint32_t acc, uint32_t weights, uint32_t l, uint32_t h)
 {
-    acc = multiply_add(weights, n, acc);
-    return multiply_add(sxtb16(weights), a, acc);
+    acc = multiply_add(weights, l, acc);
+    return multiply_add(sxtb16(weights), h, acc);
 }
 
 /* Sums of four channels, 256 times too large. */
@@ -42,12 +42,12 @@ static inline void add_word(struct four_sums *sums, uint32_t x, const int32_t *f
     const uint32_t w1 = (uint32_t)first[1];
     const uint32_t w2 = (uint32_t)second[0];
     const uint32_t w3 = (uint32_t)second[1];
-    const uint32_t n = sxtb16(~x);
-    const uint32_t a = x ^ FLIPPED;
-    sums->s0 = add_products(sums->s0, w0, n, a);
-    sums->s1 = add_products(sums->s1, w1, n, a);
-    sums->s2 = add_products(sums->s2, w2, n, a);
-    sums->s3 = add_products(sums->s3, w3, n, a);
+    const uint32_t l = sxtb16(x);
+    const uint32_t h = x ^ FLIPPED;
+    sums->s0 = add_products(sums->s0, w0, l, h);
+    sums->s1 = add_products(sums->s1, w1, l, h);
+    sums->s2 = add_products(sums->s2, w2, l, h);
+    sums->s3 = add_products(sums->s3, w3, l, h);
 }
 
 /* `first` and `second` are the streams of two pairs of channels. */

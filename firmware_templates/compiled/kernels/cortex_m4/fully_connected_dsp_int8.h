@@ -3,7 +3,7 @@
  *
  * Weights lie as for dot_3x2.h, whose two products out of two SMLAD with one extension are used here
  * as well. With a single row the packed inputs would be used too rarely to be worth storing: they
- * are made of each word of inputs x as it comes, N = sxtb16(~x) and A = x with one bit flipped.
+ * are made of each word of inputs as it comes.
  */
 #ifndef EDGEMCU_KERNELS_FULLY_CONNECTED_DSP_INT8_H
 #define EDGEMCU_KERNELS_FULLY_CONNECTED_DSP_INT8_H

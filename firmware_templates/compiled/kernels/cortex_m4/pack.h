@@ -6,11 +6,11 @@
 #include "dot_3x2.h"
 #include "dsp.h"
 
-/* Four inputs of one pixel; `packed` points at its word N. */
+/* Four inputs of one pixel; `packed` points at its word L. */
 static inline void pack_word(uint32_t *packed, uint32_t x)
 {
-    packed[0] = ~sxtb16(x);
-    packed[3] = x ^ 0x00800080u;
+    packed[0] = sxtb16(x);
+    packed[3] = x ^ 0xff7fff7fu;
 }
 
 /* `words` groups of four inputs of each of three pixels; returns where to go on. */

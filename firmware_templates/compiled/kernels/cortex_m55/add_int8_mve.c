@@ -5,7 +5,7 @@
 
 /* Four elements at a time, the last of them under the loop's own predicate. */
 #define ADD(ROUND)                                                                                 \
-    "dlstp.32 lr, %[elements]\n"                                                                   \
+    "dlstp.32 lr, lr\n"                                                                            \
     "1:\n\t"                                                                                       \
     "vldrb.s32 q0, [%[fine]], #4\n\t"                                                              \
     "vmlas.s32 q0, %q[power_20], %[fine_sum]\n\t"                                                  \
@@ -27,20 +27,21 @@
 #define ADD_ASM(ROUND)                                                                             \
     __asm volatile(                                                                                \
         ADD(ROUND)                                                                                 \
-        : [fine] "+l"(fine), [coarse] "+l"(coarse), [output] "+l"(output)                          \
-        : [elements] "r"(p->elements), [fine_sum] "r"(p->fine_sum),                                \
-          [fine_multiplier] "r"(p->fine_multiplier), [coarse_sum] "r"(p->coarse_sum),              \
+        : [fine] "+l"(fine), [coarse] "+l"(coarse), [output] "+l"(output), "+r"(elements)          \
+        : [fine_sum] "r"(p->fine_sum), [fine_multiplier] "r"(p->fine_multiplier),                  \
+          [coarse_sum] "r"(p->coarse_sum),                                                         \
           [power_19] "r"(1 << 19), [multiplier] "r"(p->multiplier),                                \
           [zero_point] "r"(p->out.zero_point), [power_20] "w"(vdupq_n_s32(1 << 20)),               \
           [fine_shift] "w"(vdupq_n_s32(p->fine_shift)), [shift] "w"(vdupq_n_s32(p->shift)),        \
           [min] "w"(vdupq_n_s32(p->out.min)), [max] "w"(vdupq_n_s32(p->out.max))                   \
-        : "q0", "q1", "q2", "lr", "memory")
+        : "q0", "q1", "q2", "memory")
 
 void add_int8_mve(const struct add_int8_mve_params *p, const int8_t *a, const int8_t *b,
                   int8_t *output)
 {
     const int8_t *coarse = p->coarse == 0 ? a : b;
     const int8_t *fine = p->coarse == 0 ? b : a;
+    register int32_t elements __asm("lr") = p->elements;
 
     if (cuts_negatives(&p->out)) {
         ADD_ASM(ROUND_TIES_UP);

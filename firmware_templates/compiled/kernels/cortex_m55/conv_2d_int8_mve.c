@@ -7,10 +7,11 @@
 
 /* How to copy pixels of a few channels, several to a vector. */
 struct pixel_scatter {
-    int32_t pixels; /* of a vector */
+    int32_t pixels;    /* of a vector */
     uint8x16_t offset; /* where each byte goes */
 };
 
+/* Offsets are bytes, which limits how far apart the pixels of a vector may go. */
 static struct pixel_scatter pixel_scatter(int32_t channels, int32_t stride)
 {
     const int32_t reach = (UINT8_MAX + 1 - channels) / stride + 1;
@@ -30,7 +31,7 @@ static void copy_narrow(int8_t *to, int32_t stride, const int8_t *from, int32_t 
                         int32_t channels, const struct pixel_scatter *s)
 {
     const int32_t bytes = s->pixels * channels;
-    int32_t vectors = pixels / s->pixels;
+    const int32_t vectors = pixels / s->pixels;
     const int32_t rest = pixels % s->pixels * channels;
 
     __asm volatile("vctp.8 %[bytes]\n\t"
@@ -53,6 +54,7 @@ static void copy_narrow(int8_t *to, int32_t stride, const int8_t *from, int32_t 
                    : "lr", "q0", "memory");
 }
 
+/* The same for more channels, one pixel after another. */
 static void copy_wide(int8_t *to, int32_t stride, const int8_t *from, int32_t pixels,
                       int32_t channels)
 {
@@ -83,8 +85,8 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
     /* Columns of [height][channels], so that each window is one row of values. What lies left,
      * right and above of the input is filled in once. */
     const int32_t stride = v->height * channels;
-    const int32_t right = p->columns - v->pad_left;
-    const int32_t pixels = right < v->input_width ? right : v->input_width;
+    const int32_t visible = p->columns > v->pad_left ? p->columns - v->pad_left : 0;
+    const int32_t pixels = visible < v->input_width ? visible : v->input_width;
     struct pixel_scatter scatter;
 
     if (channels <= VECTOR / 2) {
@@ -95,9 +97,9 @@ void conv_2d_int8_mve(const struct conv_2d_int8_mve_params *p, const int8_t *inp
         for (int32_t ky = 0; ky < v->height; ++ky) {
             const int32_t y = oy * v->stride_y - v->pad_top + ky * v->dilation_y;
             int8_t *line = lines + v->pad_left * stride + ky * channels;
-            const int8_t *row = input + y * input_row;
 
             if (y >= 0 && y < v->input_height) {
+                const int8_t *row = input + y * input_row;
                 if (channels <= VECTOR / 2) {
                     copy_narrow(line, stride, row, pixels, channels, &scatter);
                 } else {

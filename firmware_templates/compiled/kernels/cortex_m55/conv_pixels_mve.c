@@ -60,7 +60,10 @@ struct state {
 #define CONV_LOAD_SHORT "vpstt\n\tvldrbt.8 q4, [r3]\n\tvldrbt.8 q5, [r9]\n"
 #define CONV_SUMS_SHORT CONV_STEP("vmladav.s8", "q4", "q5")
 
-/* Pairs of pixels, and for each all groups of four channels, the last ones first. */
+/* Pairs of pixels, and for each all groups of four channels, the last ones first.
+ *
+ * r0, r2, r4, r6 and r8, r10, r12, lr: the sums of the pixels; r1: how many 16 values are left;
+ * r3, r9: the pixels' rows; r5: weights; r11: state. */
 #define CONV_PAIRS(LOAD_PAIR, SUMS, ROUND)                                                         \
     "vctp.8 r0\n\t"                                                                                \
     "ldm r11, {r0, r1, r2, r3, r4, r6, r9}\n"                                                      \

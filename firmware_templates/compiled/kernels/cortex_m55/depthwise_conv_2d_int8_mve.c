@@ -11,17 +11,6 @@ struct sums {
     int32x4_t of[4];
 };
 
-/* Four sums as int8 values in int32; scales point at the biases of the four. */
-static inline int32x4_t rescale_mve(int32x4_t sum, const int32_t *scales, const int8_t *shifts,
-                                    const struct int8_output *out)
-{
-    const int32x4_t shift = vldrbq_s32(shifts);
-    int32x4_t v = vqrdmulhq_s32(vaddq_s32(sum, vldrwq_s32(scales)), vldrwq_s32(scales + LANES));
-    v = vaddq_s32(v, vshrq_n_s32(vandq_s32(v, shift), 31));
-    v = vaddq_n_s32(vrshlq_s32(v, shift), out->zero_point);
-    return vminq_s32(vmaxq_s32(v, vdupq_n_s32(out->min)), vdupq_n_s32(out->max));
-}
-
 static inline struct sums add_products(struct sums s, int8x16_t x, int8x16_t w)
 {
     const int16x8_t even = vmullbq_int_s8(x, w);
@@ -44,12 +33,13 @@ static inline struct sums window_sums(const struct window *v, int32_t y, int32_t
     for (int32_t ky = 0; ky < v->height; ++ky) {
         const int32_t iy = y + ky * v->dilation_y;
         const int row_inside = iy >= 0 && iy < v->input_height;
-        const int8_t *row = input + iy * v->input_width * v->input_channels;
         for (int32_t kx = 0; kx < v->width; ++kx) {
             const int32_t ix = x + kx * v->dilation_x;
             const int8x16_t weights = vldrbq_z_s8(w, some);
             if (row_inside && ix >= 0 && ix < v->input_width) {
-                s = add_products(s, vldrbq_z_s8(row + ix * v->input_channels, some), weights);
+                const int32_t pixel = iy * v->input_width + ix;
+                const int8_t *tap = input + pixel * v->input_channels;
+                s = add_products(s, vldrbq_z_s8(tap, some), weights);
             } else {
                 s = add_products(s, outside, weights);
             }
@@ -77,7 +67,10 @@ void depthwise_conv_2d_int8_mve(const struct depthwise_conv_2d_int8_mve_params *
                 int32x4_t r[4];
 
                 for (int32_t i = 0; i < 4; ++i) {
-                    r[i] = rescale_mve(s.of[i], scales + 4 * i, shifts + 4 * i, &p->out);
+                    const int32_t *four = scales + 4 * i;
+                    r[i] = requantize_mve(vaddq_s32(s.of[i], vldrwq_s32(four)),
+                                          vldrwq_s32(four + LANES), vldrbq_s32(shifts + 4 * i),
+                                          &p->out);
                 }
                 /* Back to the channels' order. */
                 const int16x8_t zero = vdupq_n_s16(0);

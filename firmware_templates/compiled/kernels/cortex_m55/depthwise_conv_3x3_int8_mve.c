@@ -6,17 +6,18 @@
 
 #define ROWS 4 /* of a column in scratch memory */
 
-/* Offsets into `weights` that make up the vectors of 2x2 outputs. A column's first row is the
- * window's: [0]; or its third is, as rows are replaced in pairs: [1]. */
-#define ZERO 9
+/* Offsets into struct depthwise_channel_mve that make up the weights of 2x2 outputs. A column's
+ * first row is the window's: [0]; or its third is, as rows are replaced in pairs: [1]. */
+#define FIRST 8
+#define ZERO  (FIRST + 9)
 #define COLUMN(a, b, c, d) a, b, c, d
 #define NONE COLUMN(ZERO, ZERO, ZERO, ZERO)
 #define UPPER(x) COLUMN(x, x + 3, x + 6, ZERO)
 #define LOWER(x) COLUMN(ZERO, x, x + 3, x + 6)
 #define UPPER_TURNED(x) COLUMN(x + 6, ZERO, x, x + 3)
 #define LOWER_TURNED(x) COLUMN(x + 3, x + 6, ZERO, x)
-#define LEFT(rows) {rows(0), rows(1), rows(2), NONE}
-#define RIGHT(rows) {NONE, rows(0), rows(1), rows(2)}
+#define LEFT(rows) {rows(FIRST), rows(FIRST + 1), rows(FIRST + 2), NONE}
+#define RIGHT(rows) {NONE, rows(FIRST), rows(FIRST + 1), rows(FIRST + 2)}
 
 static const uint8_t weight_offsets[2][4][16] = {
     {LEFT(UPPER), RIGHT(UPPER), LEFT(LOWER), RIGHT(LOWER)},
@@ -104,7 +105,7 @@ struct state {
     int32_t mask;                                /* 20: bytes of those to be written */
     int32_t last_mask;                           /* 24: those of one more vector, or 0 */
     int32_t plane_bytes;                         /* 28 */
-    int32_t channels;                            /* 32: still to do */
+    const struct depthwise_channel_mve *end;     /* 32 */
 };
 
 /* The sums of four outputs in r0, r2, r4, r6: 2x2 from four columns of a plane, or four of a row
@@ -129,15 +130,15 @@ struct state {
 #define WEIGHTS_STRIDE_1                                                                           \
     "vldrb.8 q7, [r2]\n\t"                                                                         \
     "vldrb.8 q2, [r2, #16]\n\t"                                                                    \
-    "vldrb.u8 q0, [r4, q7]\n\t"                                                                    \
+    "vldrb.u8 q0, [r5, q7]\n\t"                                                                    \
     "vldrb.8 q7, [r2, #32]\n\t"                                                                    \
-    "vldrb.u8 q1, [r4, q2]\n\t"                                                                    \
-    "vldrb.u8 q2, [r4, q7]\n\t"                                                                    \
+    "vldrb.u8 q1, [r5, q2]\n\t"                                                                    \
+    "vldrb.u8 q2, [r5, q7]\n\t"                                                                    \
     "vldrb.8 q7, [r2, #48]\n\t"                                                                    \
-    "vldrb.u8 q3, [r4, q7]\n\t"
+    "vldrb.u8 q3, [r5, q7]\n\t"
 #define WEIGHTS_STRIDE_2                                                                           \
     "vldrb.8 q1, [r2]\n\t"                                                                         \
-    "vldrb.u8 q0, [r4, q1]\n\t"
+    "vldrb.u8 q0, [r5, q1]\n\t"
 
 /* Rounding and bounds: where negative values all end as the minimum, or for outputs without bounds
  * but those of int8. */
@@ -169,11 +170,9 @@ struct state {
     "1:\n\t"                                                                                       \
     "ldm r11, {r1, r3, r5}\n\t"                                                                    \
     "ldrd r2, lr, [r11, #12]\n\t"                                                                  \
-    "add r4, r5, #8\n\t"                                                                           \
     WEIGHTS                                                                                        \
-    "ldr r8, [r5, #4]\n\t"                                                                         \
     "ldrsb r9, [r5, #18]\n\t"                                                                      \
-    "ldr r5, [r5]\n\t"                                                                             \
+    "ldrd r5, r8, [r5]\n\t"                                                                        \
     PER_CHANNEL                                                                                    \
     SET_MASK                                                                                       \
     "wls lr, lr, 3f\n"                                                                             \
@@ -194,9 +193,8 @@ struct state {
     "add r1, r0\n\t"                                                                               \
     "adds r3, #1\n\t"                                                                              \
     "adds r5, #20\n\t"                                                                             \
-    "subs r2, #1\n\t"                                                                              \
     "stm r11, {r1, r3, r5}\n\t"                                                                    \
-    "str r2, [r11, #32]\n\t"                                                                       \
+    "cmp r5, r2\n\t"                                                                               \
     "bne 1b"
 
 #define DEPTHWISE(...)                                                                             \
@@ -247,6 +245,8 @@ void depthwise_conv_3x3_int8_mve(const struct depthwise_conv_3x3_int8_mve_params
 {
     const struct window *v = &p->window;
     const int32_t channels = v->input_channels;
+    const struct depthwise_channel_mve *channel =
+        (const struct depthwise_channel_mve *)(const void *)p->channels;
     const int32_t width = v->output_width;
     const int32_t row = width * channels;
     const int32_t plane_bytes = p->columns * ROWS;
@@ -269,13 +269,13 @@ void depthwise_conv_3x3_int8_mve(const struct depthwise_conv_3x3_int8_mve_params
         struct state state = {
             .plane = planes,
             .output = output,
-            .channel = (const struct depthwise_channel_mve *)(const void *)p->channels,
+            .channel = channel,
             .weight_offsets = weight_offsets[turned],
             .whole = width / wide,
             .mask = mask,
             .last_mask = left_over > 0 ? mask & last_mask : 0,
             .plane_bytes = plane_bytes,
-            .channels = channels,
+            .end = channel + channels,
         };
 
         load_rows(v, p->columns, oy * v->stride_y - v->pad_top + 2, input,

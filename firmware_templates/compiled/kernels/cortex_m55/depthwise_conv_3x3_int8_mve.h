@@ -24,16 +24,16 @@ struct depthwise_channel_mve {
 
 struct depthwise_conv_3x3_int8_mve_params {
     struct window window; /* 3x3, no dilation, stride_x = stride_y <= 2 */
-    /* Of the scratch memory: input columns with padding, 2 more than twice the output's width
-     * rounded up to even with stride 1; 2 more than twice it rounded up to 4 with stride 2. */
+    /* Input columns, padding included, in scratch memory: 2 more than the output's width rounded
+     * up to even with stride 1, and than twice that width rounded up to 4 with stride 2. */
     int32_t columns;
     struct int8_output out;
     const int32_t *channels; /* input_channels times struct depthwise_channel_mve */
 };
 
-/* input: NHWC; output: NHWC; planes: input_channels x columns x 4 bytes of scratch. The outputs of
- * two rows (stride 1) or of one (stride 2) are written once rows up to their window's first and
- * three more have been read, and those are not read again. */
+/* input: NHWC; output: NHWC; planes: input_channels x columns x 4 bytes of scratch, aligned to 2
+ * bytes. The outputs of two rows (stride 1) or of one (stride 2) are written once their window's
+ * first input row and the three behind it have been read, which are not read again. */
 void depthwise_conv_3x3_int8_mve(const struct depthwise_conv_3x3_int8_mve_params *p,
                                  const int8_t *input, int8_t *output, int8_t *planes);
 

@@ -6,9 +6,6 @@
 void fully_connected_int8_mve(const struct fully_connected_int8_mve_params *p, const int8_t *input,
                               int8_t *output)
 {
-    const int32x4_t min = vdupq_n_s32(p->out.min);
-    const int32x4_t max = vdupq_n_s32(p->out.max);
-
     for (int32_t row = 0; row < p->rows; ++row) {
         const int32_t *w = p->weights;
 
@@ -38,13 +35,11 @@ void fully_connected_int8_mve(const struct fully_connected_int8_mve_params *p, c
                            : [x] "+r"(x), [w] "+r"(w), [sum] "=w"(sum)
                            : [values] "r"(p->input_channels)
                            : "r0", "r2", "r4", "r6", "q0", "q1", "q2", "lr", "cc", "memory");
-            const int32x4_t shift = vldrbq_s32((const int8_t *)(w + 8));
-            int32x4_t v = vqrdmulhq_s32(vaddq_s32(sum, vldrwq_s32(w)), vldrwq_s32(w + 4));
-            v = vaddq_s32(v, vshrq_n_s32(vandq_s32(v, shift), 31));
-            v = vaddq_n_s32(vrshlq_s32(v, shift), p->out.zero_point);
-            vstrbq_p_s32(output + c, vminq_s32(vmaxq_s32(v, min), max),
-                         vctp32q((uint32_t)(p->output_channels - c)));
-            w += 9;
+            const int32x4_t v =
+                requantize_mve(vaddq_s32(sum, vldrwq_s32(w)), vldrwq_s32(w + 4),
+                               vldrbq_s32((const int8_t *)(w + 8)), &p->out);
+            vstrbq_p_s32(output + c, v, vctp32q((uint32_t)(p->output_channels - c)));
+            w += SCALES_WORDS;
         }
         input += p->input_channels;
         output += p->output_channels;

@@ -5,9 +5,8 @@
 
 void mean_int8_mve(const struct mean_int8_mve_params *p, const int8_t *input, int8_t *output)
 {
+    const int32x4_t multiplier = vdupq_n_s32(p->multiplier);
     const int32x4_t shift = vdupq_n_s32(p->shift);
-    const int32x4_t min = vdupq_n_s32(p->out.min);
-    const int32x4_t max = vdupq_n_s32(p->out.max);
 
     for (int32_t c = 0; c < p->channels; c += 4) {
         const mve_pred16_t some = vctp32q((uint32_t)(p->channels - c));
@@ -25,9 +24,6 @@ void mean_int8_mve(const struct mean_int8_mve_params *p, const int8_t *input, in
                        : [x] "+l"(x), [sum] "+w"(sum)
                        : [rows] "r"(p->rows), [channels] "r"(p->channels), [some] "r"(some)
                        : "q0", "lr", "memory");
-        int32x4_t v = vqrdmulhq_n_s32(sum, p->multiplier);
-        v = vaddq_s32(v, vshrq_n_s32(vandq_s32(v, shift), 31));
-        v = vaddq_n_s32(vrshlq_s32(v, shift), p->out.zero_point);
-        vstrbq_p_s32(output + c, vminq_s32(vmaxq_s32(v, min), max), some);
+        vstrbq_p_s32(output + c, requantize_mve(sum, multiplier, shift, &p->out), some);
     }
 }

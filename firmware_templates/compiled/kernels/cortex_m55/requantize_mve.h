@@ -8,7 +8,7 @@
  * right. Where the activation cuts off all below the zero point, as RELU and RELU6 do, negative
  * values end as the same minimum either way, and the correction is left out.
  *
- * Shifts are <= 0, which is to say that factors are below 1; other layers take portable kernels.
+ * Shifts are <= 0, which is to say that factors are below 1; other layers take other kernels.
  */
 #ifndef EDGEMCU_KERNELS_REQUANTIZE_MVE_H
 #define EDGEMCU_KERNELS_REQUANTIZE_MVE_H
@@ -25,6 +25,17 @@
 static inline int cuts_negatives(const struct int8_output *out)
 {
     return out->min >= out->zero_point;
+}
+
+/* Sums, biases included, as outputs in int32. */
+static inline int32x4_t requantize_mve(int32x4_t sum, int32x4_t multiplier, int32x4_t shift,
+                                       const struct int8_output *out)
+{
+    int32x4_t v = vqrdmulhq_s32(sum, multiplier);
+    /* -1 where both the value and its shift are negative. */
+    v = vaddq_s32(v, vshrq_n_s32(vandq_s32(v, shift), 31));
+    v = vaddq_n_s32(vrshlq_s32(v, shift), out->zero_point);
+    return vminq_s32(vmaxq_s32(v, vdupq_n_s32(out->min)), vdupq_n_s32(out->max));
 }
 
 /* Assembly for sums in a vector register v, a lane for each of four channels whose shifts are in
