@@ -116,7 +116,7 @@ def connect_tcp(host: str, port: int, timeout: float = 5.0) -> SocketTransport:
     name = f"{host}:{port}"
     try:
         return SocketTransport(socket.create_connection((host, port), timeout), name)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what cannot be a host's name
         raise DeviceError(
             f"no connection: {error}", where=name, hint="is something listening there?"
         ) from error

@@ -106,6 +106,30 @@ def test_bytes_of_many_cases(kind: str, tmp_path: Path) -> None:
     assert not wrong(list(jobs(cases, tmp_path)), tmp_path)
 
 
+def test_windows_that_lie_in_padding_alone(tmp_path: Path) -> None:
+    """As a PAD wider than the image makes them, whose column the stride skips."""
+    require_tools()
+    b = ModelBuilder()
+    x = b.input((1, 3, 1, 8), 0.05, 3)
+    paddings = b.constant(np.array([[0, 0], [5, 2], [5, 1], [0, 0]], np.int32))
+    padded = b.op("PAD", [x, paddings], (1, 10, 7, 8), 0.05, 3)
+    rng = np.random.default_rng(0)
+    weights = b.constant(rng.integers(-127, 128, (8, 3, 3, 8)).astype(np.int8), [0.004] * 8)
+    bias = b.constant(rng.integers(-900, 900, 8).astype(np.int32))
+    operands = [padded, weights, bias]
+    y = b.op("CONV_2D", operands, (1, 2, 1, 8), 0.1, 5, stride=5, padding="VALID")
+    b.output(y)
+    graph = parse_model(b.finish(), "m")
+    models = [
+        compile_model(graph, target=TARGET, model_digest="0" * 64, without_passes=without)
+        for without in ((), ("fold-padding",))
+    ]
+    inputs = rng.integers(0, 256, (4, 24)).astype(np.uint8)
+    with Machine(models, CORES[CORE], tmp_path / "image") as machine:
+        folded, apart = (machine.run(index, inputs) for index in range(2))
+    assert np.array_equal(folded, apart)
+
+
 def at_the_end_of_memory(model: CompiledModel, tensor: str, size: int) -> CompiledModel:
     """The same model with what its code calls `arena + tensor` as the last bytes of the RAM."""
     text = model.files["model.c"]

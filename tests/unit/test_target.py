@@ -121,7 +121,10 @@ def test_targets_that_do_not_suit_the_board(firmware: Path) -> None:
 def test_ports_that_are_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = server.getsockname()[1]
-    for port in ("/dev/no-such-port", f"socket://127.0.0.1:{free}", f"rfc2217://127.0.0.1:{free}"):
+    addresses = f"socket://127.0.0.1:{free}", f"rfc2217://127.0.0.1:{free}"
+    # Nothing that a name server could be asked for.
+    impossible = "socket://a..b:1", f"socket://{'a' * 64}:1", f"rfc2217://{'a' * 64}:1"
+    for port in ("/dev/no-such-port", *addresses, *impossible):
         with pytest.raises(DeviceError):
             open_target(STM32, None, parse_target(port, STM32), limits=QUICK)
 

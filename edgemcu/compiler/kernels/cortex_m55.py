@@ -50,7 +50,14 @@ def _packed(rows: NDArray[np.int8], scales: o.ChannelScales) -> NDArray[np.int32
 def _applies_conv_2d(operation: o.Convolution) -> bool:
     window = operation.window
     contiguous = window.dilation[1] == 1 or window.size[1] == 1
-    return operation.groups == 1 and contiguous and _shifts_right(operation.scales)
+    reaches = not window.pads or _columns(window) > window.padding[1]
+    return operation.groups == 1 and contiguous and reaches and _shifts_right(operation.scales)
+
+
+def _columns(window: o.Window) -> int:
+    """Of the input, padding included, that windows read. With a PAD far wider than the image all of
+    them may lie in the padding, which nothing here is made for."""
+    return (window.output_size[1] - 1) * window.stride[1] + window.size[1]
 
 
 def _conv_2d(operation: o.Convolution) -> Binding:
@@ -59,7 +66,7 @@ def _conv_2d(operation: o.Convolution) -> Binding:
     direct = window.size == (1, 1) and not window.pads
     if direct and window.stride == (1, 1) and window.input_size == window.output_size:
         window = _as_line(window)
-    columns = 0 if direct else (window.output_size[1] - 1) * window.stride[1] + window.size[1]
+    columns = 0 if direct else _columns(window)
     pixels = 2 if direct else window.output_size[1]
     outputs = operation.output_channels
     # A window's columns are contiguous in the scratch memory, its rows are not.

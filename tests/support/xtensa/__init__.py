@@ -12,18 +12,14 @@ give the same bytes on this instruction set, calling convention and byte order; 
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edgemcu.compiler import CompiledModel
-from tests.support.compiled import build_kernels, build_units, check_command, output_bytes
+from tests.support.compiled import build_kernels, build_units, check_command
+from tests.support.machine import ModelMachine
 
 HERE = Path(__file__).parent
 COMPILER = HERE / "xtensa-clang"
@@ -31,7 +27,6 @@ CLANG = "clang-22"
 LINKER = "xtensa-lx106-elf-ld"
 EMULATOR = "qemu-system-xtensa"
 CORE = "de233_fpu"
-TIMEOUT_S = 60.0
 FLAGS = ("-O2", "-ffunction-sections", "-fdata-sections", f"-I{HERE / 'include'}")
 
 
@@ -65,54 +60,15 @@ def build_image(models: Sequence[CompiledModel], folder: Path) -> Path:
     return folder / "image.elf"
 
 
-class Machine:
+class Machine(ModelMachine):
     """A running emulator that holds many models."""
 
     def __init__(self, models: Sequence[CompiledModel], folder: Path) -> None:
-        self._sizes = [output_bytes(model) for model in models]
         image = build_image(models, folder)
-        address = folder / "console"
+        line = folder / "console"
         # Not by -kernel, which would start at the core's reset vector.
         loader = f"loader,file={image},cpu-num=0"
         command = [EMULATOR, "-M", "sim", "-cpu", CORE, "-m", "16M", "-semihosting"]
         command += ["-display", "none", "-monitor", "none", "-device", loader]
-        command += ["-serial", f"unix:{address},server=on,wait=on"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self._console = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._console.settimeout(TIMEOUT_S)
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            try:
-                self._console.connect(str(address))
-                break
-            except (FileNotFoundError, ConnectionRefusedError):
-                assert time.monotonic() < deadline, "the emulator did not start"
-                assert self._process.poll() is None, self._process.stderr
-                time.sleep(0.02)
-        assert self._receive(1) == b"R", "the program did not start"
-
-    def run(self, index: int, inputs: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Rows of input bytes to rows of output bytes, by the model at `index`."""
-        rows = []
-        for row in inputs:
-            self._console.sendall(np.array([index], "<u4").tobytes() + row.tobytes())
-            rows.append(np.frombuffer(self._receive(self._sizes[index]), np.uint8))
-        return np.stack(rows)
-
-    def _receive(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            piece = self._console.recv(count - len(data))
-            assert piece, "the emulator ended"
-            data += piece
-        return data
-
-    def __enter__(self) -> Machine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._console.close()
-        self._process.terminate()
-        self._process.wait(timeout=TIMEOUT_S)
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+        command += ["-serial", f"unix:{line},server=on,wait=on"]
+        super().__init__(command, line, models)
