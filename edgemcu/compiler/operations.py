@@ -120,6 +120,16 @@ class DepthwiseConvolution(Operation):
     def depth_multiplier(self) -> int:
         return int(self.weights.shape[2]) // self.window.input_channels
 
+    def as_convolution(self) -> Convolution:
+        """The same of one input channel, where it is a convolution like any other."""
+        return Convolution(
+            window=self.window,
+            weights=np.moveaxis(self.weights, 2, 0)[..., None],
+            scales=self.scales,
+            output=self.output,
+            input_zero_point=self.input_zero_point,
+        )
+
     @property
     def macs(self) -> int:
         return prod(self.window.output_size) * int(self.weights.size)

@@ -97,19 +97,8 @@ def _as_line(window: o.Window) -> o.Window:
     return replace(window, input_size=line, output_size=line)
 
 
-def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
-    """The same of one input channel, where a depthwise convolution is like any other."""
-    return o.Convolution(
-        window=operation.window,
-        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
-        scales=operation.scales,
-        output=operation.output,
-        input_zero_point=operation.input_zero_point,
-    )
-
-
 def _applies_one_channel(operation: o.DepthwiseConvolution) -> bool:
-    return operation.window.input_channels == 1 and _applies_conv_2d(as_convolution(operation))
+    return operation.window.input_channels == 1 and _applies_conv_2d(operation.as_convolution())
 
 
 def _applies_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:
@@ -289,8 +278,8 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=_applies_one_channel,
-        cost=lambda operation: cost.conv_2d(as_convolution(operation)),
-        bind=lambda operation: _conv_2d(as_convolution(operation)),
+        cost=lambda operation: cost.conv_2d(operation.as_convolution()),
+        bind=lambda operation: _conv_2d(operation.as_convolution()),
         scratch=True,
         headers=CONV_HEADERS,
         sources=CONV_SOURCES,

@@ -142,17 +142,6 @@ def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
     )
 
 
-def as_convolution(operation: o.DepthwiseConvolution) -> o.Convolution:
-    """The same of one input channel, where a depthwise convolution is like any other."""
-    return o.Convolution(
-        window=operation.window,
-        weights=np.moveaxis(operation.weights, 2, 0)[..., None],
-        scales=operation.scales,
-        output=operation.output,
-        input_zero_point=operation.input_zero_point,
-    )
-
-
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
         "depthwise_3x3_dsp_int8",
@@ -179,10 +168,10 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=lambda operation: (
-            operation.window.input_channels == 1 and dot.applies(as_convolution(operation))
+            operation.window.input_channels == 1 and dot.applies(operation.as_convolution())
         ),
-        cost=lambda operation: dot.conv_2d_cost(as_convolution(operation)),
-        bind=lambda operation: dot.bind_conv_2d(as_convolution(operation)),
+        cost=lambda operation: dot.conv_2d_cost(operation.as_convolution()),
+        bind=lambda operation: dot.bind_conv_2d(operation.as_convolution()),
         scratch=True,
         headers=dot.CONV_2D_HEADERS,
         sources=dot.DOT_SOURCES,
