@@ -183,8 +183,10 @@ def run(
         )
     if shape == "json":
         click.echo(json.dumps({"event": "summary", **result.to_json()}))
-        return
-    monitor_view.summary(result, terminal if live else RichTerminal(stderr=True))
+    else:
+        monitor_view.summary(result, terminal if live else RichTerminal(stderr=True))
+    if result.problem is not None:
+        fail(result.problem)
 
 
 def _has_project(path: Path) -> bool:

@@ -25,6 +25,10 @@ from edgemcu.steps.monitor_log import record_facts
 REFRESH_S = 0.12
 BAR_WIDTH = 24
 MAX_ROWS = 12
+_NOTHING_YET = (
+    "no prediction yet: a firmware whose source is the serial line waits for photos from a host "
+    "(edgemcu classify); RESET makes it say who it is"
+)
 # Lines of the screen that are not predictions: headings, figures, and room for a prompt.
 _OTHER_LINES = 8
 
@@ -184,7 +188,7 @@ class LiveView:
         if self._records:
             parts += [self._predictions(figures, rows), self._bars(figures)]
         else:
-            parts.append(Text(f"{self._name}: no prediction yet", style="dim"))
+            parts.append(Text(_NOTHING_YET, style="dim"))
         parts.append(self._footer(figures, now))
         return Group(*parts)
 

@@ -109,6 +109,27 @@ def find_port(
     )
 
 
+def port_called(name: str, board: Board | None = None) -> SerialPort:
+    """The port of that name, with what the system knows of it: nothing of URLs, for example."""
+    known = {port.device: port for port in list_ports(board)}
+    return known.get(name, SerialPort(name))
+
+
+def name_now(port: SerialPort) -> str:
+    """What `port` is called now: after a reset or another plugging-in it may be something else.
+
+    Raises:
+        DeviceError: its USB device is not there.
+    """
+    if port.vid is None:
+        return port.device
+    for other in list_ports():
+        same = (other.vid, other.serial_number) == (port.vid, port.serial_number)
+        if other.device == port.device or (same and port.serial_number):
+            return other.device
+    raise DeviceError("the port has not come back", where=port.device)
+
+
 def _listed(ports: Iterable[SerialPort]) -> str:
     return "\n".join(f"    {port.label}" for port in ports)
 

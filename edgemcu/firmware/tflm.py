@@ -61,7 +61,7 @@ def tflm_sources(model: ModelSource, board: Board, library: str | None) -> Runti
     if board.platformio.framework == "espidf":
         return _esp_idf_sources(model, library)
     check_library(library)
-    kernels = library_kernels(library)
+    kernels = library_kernels(library, board.kernels.tflm)
     file = open_model(model.data, "the model")
     check_operators(file)
     arena = compute_arena(file, board_abi(board), kernels, extension(board.core.name))
@@ -160,12 +160,18 @@ def board_abi(board: Board) -> Abi:
     return LP64 if board.hosted else AAPCS
 
 
-def library_kernels(library: str | None) -> Kernels:
-    """Which kernels a library brings: known for a local folder, else the portable ones."""
+def library_kernels(library: str | None, promised: Kernels = "reference") -> Kernels:
+    """Which kernels a library brings.
+
+    Of a local folder it is seen, of the default library known. What lies behind any other address
+    must be what the board's file promises: if it is not, the firmware does not link.
+    """
+    if library is None or library == DEFAULT_LIBRARY:
+        return "reference"
     folder = _local_folder(library)
-    if folder is not None and next(folder.rglob("arm_nnfunctions.h"), None) is not None:
-        return "cmsis-nn"
-    return "reference"
+    if folder is None:
+        return promised
+    return "cmsis-nn" if next(folder.rglob("arm_nnfunctions.h"), None) else "reference"
 
 
 def check_library(library: str | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -27,10 +27,11 @@ from edgemcu.boards import list_boards, load_board
 from edgemcu.compiler import CompiledModel, compile_model
 from edgemcu.console import QUIET, Console
 from edgemcu.device.emulator import QEMU
-from edgemcu.errors import EdgemcuError, ModelError
+from edgemcu.errors import EdgemcuError, EmulatorError, ModelError, ProjectError
 from edgemcu.graph.facts import graph_facts
 from edgemcu.graph.ir import Graph
 from edgemcu.inputs import random_inputs
+from edgemcu.project import Runtime
 from edgemcu.reference import reference_name, reference_outputs
 from edgemcu.steps.build import BuiltFirmware, build_firmware
 from edgemcu.steps.request import firmware_request
@@ -38,6 +39,7 @@ from edgemcu.tflite import parse_model
 
 DEFAULT_BOARDS = ("mps2-an386",)
 REPEATS = 2
+HINT = "`edgemcu boards` says which ones it does; boards of one core count the same"
 MODELS_FOLDER = "models"
 
 
@@ -174,9 +176,19 @@ def bench_models(
     Raises:
         ModelError, UnsupportedModelError: a model is missing, damaged, or unsupported.
         BoardError: there is no such board.
+        EmulatorError: QEMU does not emulate it.
+        ProjectError: there is no such runtime.
         ToolMissingError: no reference interpreter.
     """
+    for runtime in runtimes:
+        if runtime not in get_args(Runtime):
+            raise ProjectError(
+                f"there is no runtime {runtime!r}", hint=f"known: {', '.join(get_args(Runtime))}"
+            )
     chosen_boards = [load_board(name) for name in boards]
+    for board in chosen_boards:
+        if not isinstance(board.emulator, QemuEmulator):
+            raise EmulatorError("QEMU does not emulate this board", where=board.name, hint=HINT)
     rows = []
     for name in models or DEFAULT:
         subject = _subject(name, out)

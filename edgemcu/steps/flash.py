@@ -16,7 +16,7 @@ from typing import Any
 from edgemcu.board_schema import Board
 from edgemcu.boards import load_board
 from edgemcu.console import QUIET, Console
-from edgemcu.device.ports import SerialPort, find_port, list_ports
+from edgemcu.device.ports import SerialPort, find_port, port_called
 from edgemcu.device.protocol import Identity
 from edgemcu.device.session import Limits
 from edgemcu.device.target import open_target, require_target
@@ -236,8 +236,7 @@ def _boot(
 
 def _port(board: Board, wanted: str | None, choose: Choose | None, *, must: bool) -> SerialPort:
     if wanted is not None:
-        known = {port.device: port for port in list_ports(board)}
-        return known.get(wanted, SerialPort(wanted))
+        return port_called(wanted, board)
     try:
         return find_port(board, choose=choose)
     except DeviceError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgemcu.board_schema import Board
 from edgemcu.console import Console
-from edgemcu.device.ports import SerialPort, list_ports
+from edgemcu.device.ports import SerialPort, name_now
 from edgemcu.device.protocol import Identity
 from edgemcu.device.session import DeviceSession, Limits
 from edgemcu.device.target import DEFAULT_BAUD, Target, connect
@@ -216,7 +216,7 @@ class Job:
             # A port of the chip's own goes away with the reset, also in the middle of a question.
             try:
                 limits = Limits(ready_s=left, answer_s=0.5)
-                with self._session(self._port_now(), limits) as session:
+                with self._session(name_now(self.port), limits) as session:
                     identity = session.identify()
             except DeviceError as error:
                 silence = error
@@ -234,21 +234,6 @@ class Job:
     def _session(self, port: str, limits: Limits) -> DeviceSession:
         baud = int(getattr(self.board.serial, "baud", DEFAULT_BAUD))
         return DeviceSession(connect(Target("port", port, baud)), limits)
-
-    def _port_now(self) -> str:
-        """The port's name now: after the reset of a chip with USB of its own it may be another.
-
-        Raises:
-            DeviceError: it has not come back yet.
-        """
-        assert self.port is not None
-        if self.port.vid is None:
-            return self.port.device
-        for port in list_ports(self.board):
-            same = (port.vid, port.serial_number) == (self.port.vid, self.port.serial_number)
-            if port.device == self.port.device or (same and port.serial_number):
-                return port.device
-        raise DeviceError("the port has not come back", where=self.port.device)
 
 
 def _given_up(error: EdgemcuError, attempts: int) -> EdgemcuError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from edgemcu.device.log import (
     LogStart,
     LogText,
 )
-from edgemcu.device.ports import SerialPort, find_port
+from edgemcu.device.ports import SerialPort, find_port, name_now, port_called
 from edgemcu.device.protocol import Identity, Kind
 from edgemcu.device.target import DEFAULT_BAUD, Target, connect, parse_target, start
 from edgemcu.device.watch import (
@@ -82,13 +82,15 @@ class MonitorSummary:
 
     Attributes:
         target: the port, or the emulator.
-        ended: "count" or "seconds" when as much as was asked for has been seen, "interrupted".
+        ended: "count" or "seconds" when as much as was asked for has been seen, "interrupted", or
+            "failed".
         seconds: how long it was watched.
         count, missed, damaged, restarts, reconnects, crashes: as in `Figures`.
         unit: of the times: "ms", "ms of this computer", "instructions" or "ticks".
         p50, p95, p99, max: of the inferences' times; None where there was none.
         classes: predictions by class.
         log: the file that was written.
+        problem: why it failed: the line was lost for good, or the emulated firmware has failed.
     """
 
     target: str
@@ -107,9 +109,17 @@ class MonitorSummary:
     max: float | None
     classes: dict[str, int]
     log: Path | None
+    problem: DeviceError | None
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.problem is None else 1
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "log": None if self.log is None else str(self.log)}
+        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        log = None if self.log is None else str(self.log)
+        problem = None if self.problem is None else self.problem.message
+        return {**facts, "log": log, "problem": problem}
 
 
 def monitor_firmware(
@@ -146,8 +156,7 @@ def monitor_firmware(
         choose: picks one of several ports.
 
     Raises:
-        DeviceError: there is no such port, it was lost and did not come back, or the firmware in
-            the emulator has failed.
+        DeviceError: there is no such port, or the emulator does not start.
         InputsError: the log or the photos cannot be used.
         EdgemcuError: of building for the emulator.
     """
@@ -199,14 +208,18 @@ def _source(
             "there is no firmware to start here", where=f"--on {on}",
             hint="go to a project, or give a model: --model FILE.tflite",
         )  # fmt: skip
-    target = _port(on, baud, board, choose)
+    target, port = _port(on, baud, board, choose)
     model = program = base = None
     if request is not None:
         model, base = _model(request), request.folder / PROJECT_FOLDER
         assert board is not None
         program = base / ".pio" / "build" / board.name / board.platformio.program
         program = program if program.is_file() else None
-    return _Source(str(target), lambda: connect(target), Clock(), model, program, base)
+
+    def open_line() -> Line:
+        return connect(replace(target, port=name_now(port)))
+
+    return _Source(str(target), open_line, Clock(), model, program, base)
 
 
 def _started(subject: Subject, photos: Path | None, interval_s: float, console: Console) -> _Source:
@@ -228,18 +241,21 @@ def _started(subject: Subject, photos: Path | None, interval_s: float, console: 
     return _Source(str(subject.target), open_line, clock, model, subject.program, base)
 
 
-def _port(on: str | None, baud: int | None, board: Board | None, choose: Choose | None) -> Target:
+def _port(
+    on: str | None, baud: int | None, board: Board | None, choose: Choose | None
+) -> tuple[Target, SerialPort]:
     speed = baud or int(getattr(getattr(board, "serial", None), "baud", DEFAULT_BAUD))
-    if on is None:
-        if board is None:
-            raise DeviceError(
-                "which port?", where="--port",
-                hint="edgemcu monitor --port /dev/ttyACM0, or --board NAME to find it",
-            )  # fmt: skip
-        return Target("port", find_port(board, choose=choose).device, speed)
+    if on is not None:
+        target = Target("port", on, speed) if board is None else parse_target(on, board, baud=baud)
+        return target, port_called(on, board)
     if board is None:
-        return Target("port", on, speed)
-    return parse_target(on, board, baud=baud)
+        raise DeviceError(
+            "which port?",
+            where="--port",
+            hint="edgemcu monitor --port /dev/ttyACM0, or --board NAME to find it",
+        )
+    port = find_port(board, choose=choose)
+    return Target("port", port.device, speed), port
 
 
 def _model(request: FirmwareRequest) -> KnownModel | None:
@@ -263,13 +279,14 @@ class _Monitor:
         self._log = log
         self._figures = Figures(source.clock, source.model)
         self._reader = LogReader()
+        self._connected = False
         self._symbols: Symbols | None = None
         self._identity: Identity | None = None
         self._last_at_start: LogRecord | None = None
 
     def run(self, limits: WatchLimits, seconds: float | None) -> MonitorSummary:
         started = time.monotonic()
-        ended = "interrupted"
+        ended, problem = "interrupted", None
         events = watch(self._source.open, limits)
         try:
             for event in events:
@@ -284,11 +301,16 @@ class _Monitor:
                     break
         except KeyboardInterrupt:
             pass
+        except DeviceError as error:
+            # What was seen until then is worth its summary.
+            if not self._connected:
+                raise
+            ended, problem = "failed", error
         finally:
             events.close()
             if self._symbols is not None:
                 self._symbols.close()
-        return self._summary(ended, time.monotonic() - started)
+        return self._summary(ended, time.monotonic() - started, problem)
 
     @property
     def _enough(self) -> bool:
@@ -299,6 +321,7 @@ class _Monitor:
         if isinstance(event, Connected):
             # Half a line of before must not run into the first one of now.
             self._reader = LogReader()
+            self._connected = True
             figures.reconnects += event.again
         elif isinstance(event, Lost):
             figures.lost()
@@ -355,7 +378,7 @@ class _Monitor:
             return []
         return ["the firmware that runs there is not the one that was built here: flash it again"]
 
-    def _summary(self, ended: str, seconds: float) -> MonitorSummary:
+    def _summary(self, ended: str, seconds: float, problem: DeviceError | None) -> MonitorSummary:
         figures = self._figures
         return MonitorSummary(
             target=self._source.name,
@@ -374,4 +397,5 @@ class _Monitor:
             max=figures.percentile(100),
             classes=figures.totals(),
             log=self._log.path if self._log is not None else None,
+            problem=problem,
         )

@@ -15,7 +15,12 @@ COLUMNS = ("generated", "compiled", "emulated", "fake", "hardware")
 # Boards that a test or a run by hand stands behind, where the files do not say it.
 TFLM_RAN = {"host", "mps2-an386", "mps2-an500", "mps3-an547", "nucleo-f446re", "stm32f405"}
 TFLM_BUILT = {
-    *("b-l475e-iot01a", "blackpill-f411ce", "feather-stm32f405", "nucleo-h743zi", "nucleo-l4r5zi"),
+    *("b-l475e-iot01a", "blackpill-f411ce", "disco-f746ng", "feather-stm32f405"),
+    *("nucleo-h743zi", "nucleo-l4r5zi"),
+}
+TFLM_IN_MODEL = {
+    *("b-l475e-iot01a", "blackpill-f411ce", "disco-f746ng", "feather-stm32f405"),
+    *("nucleo-f446re", "nucleo-l4r5zi", "stm32f405"),
 }
 AGAINST_DECLARATIONS = {"esp32s3", "esp32s3-eye"}  # TYPICAL in tests/unit/test_esp_idf.py
 FLASHED_TO_A_FAKE = {"esp32s3"}  # of tests/unit/test_flash.py
@@ -40,13 +45,14 @@ def compiled(board: Board, runtime: str) -> str:
 
 
 def emulated(board: Board, runtime: str) -> str:
-    if runtime == "tflm" and board.name not in TFLM_RAN:
+    if runtime == "tflm" and board.name not in TFLM_RAN | TFLM_IN_MODEL:
         return "no"
     ways = []
-    if board.emulator is not None:
+    if board.emulator is not None and (runtime == "compiled" or board.name in TFLM_RAN):
         qemu = board.emulator.kind == "qemu"
         ways.append(f"QEMU {board.emulator.machine}" if qemu else "process")  # type: ignore[union-attr]
-    if runtime == "compiled" and isinstance(board.clock, Stm32Clock):
+    in_model = isinstance(board.clock, Stm32Clock)
+    if in_model and (runtime == "compiled" or board.name in TFLM_IN_MODEL):
         ways.append("model")
     return ", ".join(ways) or "no"
 

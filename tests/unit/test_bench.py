@@ -230,8 +230,13 @@ def test_results_are_json() -> None:
     assert result.exit_code == 1
 
 
-def test_unknown_models_are_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_measured_is_refused_before_anything_is_built(tmp_path: Path) -> None:
     from edgemcu.steps.bench import bench_models
 
     with pytest.raises(EdgemcuError, match="no such model"):
         bench_models(["vgg16"], out=tmp_path)
+    with pytest.raises(EdgemcuError, match="no runtime 'onnx'"):
+        bench_models(["ds-cnn"], runtimes=["onnx"], out=tmp_path)
+    with pytest.raises(EdgemcuError, match="QEMU does not emulate"):
+        bench_models(["ds-cnn"], ["esp32s3"], out=tmp_path)
+    assert not list(tmp_path.rglob("*.c"))

@@ -338,19 +338,6 @@ def test_an_earlier_image_is_flashed_where_nothing_can_be_built(
     assert any("what an earlier build has left" in text for text in console.said)
 
 
-@pytest.mark.emulator
-def test_flash_into_the_emulator(tmp_path: Path) -> None:
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    model = tmp_path / "tiny.tflite"
-    model.write_bytes(tiny_classifier())
-    request = firmware_request(tmp_path, model=model, board="stm32f405", out=tmp_path / "out")
-    result = flash_firmware(request, emulator="qemu")
-    assert result.identified and result.port == "qemu" and result.protocol is None
-    assert result.identity is not None and result.identity.image == result.image
-
-
 def test_a_board_that_is_not_emulated_is_not_built_first(
     request_and_image: tuple[FirmwareRequest, Path],
 ) -> None:

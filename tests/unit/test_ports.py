@@ -124,6 +124,19 @@ def test_a_device_without_driver_is_noticed(
     assert ports.driver_hint(()) == "the adapter's driver may be missing"
 
 
+def test_a_port_is_found_again_under_another_name(plugged: list[SimpleNamespace]) -> None:
+    plugged.append(a_port("/dev/ttyACM0", 0x303A, 0x1001))
+    port = ports.port_called("/dev/ttyACM0")
+    assert ports.name_now(port) == "/dev/ttyACM0"
+    plugged[:] = [a_port("/dev/ttyACM1", 0x303A, 0x1001), a_port("/dev/ttyACM2", 0x1234, 1)]
+    assert ports.name_now(port) == "/dev/ttyACM1"
+    plugged.pop(0)
+    with pytest.raises(DeviceError, match="has not come back"):
+        ports.name_now(port)
+    # Of a URL the system knows nothing.
+    assert ports.name_now(ports.port_called("socket://there:4000")) == "socket://there:4000"
+
+
 # ---- Ports that cannot be opened ---------------------------------------------------------------
 
 

@@ -105,6 +105,22 @@ def test_dev_holds_all_that_run_does_but_not_the_other_way(checkout: Checkout) -
     assert "pip" not in checkout.calls
 
 
+def test_a_distribution_without_tools_for_xtensa_is_no_failure(checkout: Checkout) -> None:
+    """Only `dev` asks for them, once, and goes on without."""
+    checkout.program(
+        "apt-get", 'echo "apt-get $*" >> "$LOG"; case "$*" in *xtensa*) exit 100 ;; esac'
+    )
+    checkout.program("id", "echo 0")
+    assert checkout.setup("run").returncode == 0
+    assert "apt-get" not in checkout.calls
+    done = checkout.setup("dev")
+    assert done.returncode == 0, done.stderr
+    assert "clang-22 llvm-22 qemu-system-misc binutils-xtensa-lx106" in checkout.calls
+    assert "the tests that need them will be skipped" in done.stderr
+    checkout.setup("dev")
+    assert "apt-get" not in checkout.calls
+
+
 def test_installs_again_when_the_requirements_change(checkout: Checkout) -> None:
     checkout.setup()
     (checkout.folder / "pyproject.toml").write_text("[project]\ndependencies = []\n")

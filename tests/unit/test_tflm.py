@@ -195,6 +195,8 @@ def test_a_folder_without_tflm_is_refused(tmp_path: Path) -> None:
 def test_what_is_not_a_folder_is_left_to_platformio() -> None:
     check_library("somebody/Some Library@^1.0.0")
     assert library_kernels("https://example.org/some.git#abc") == "reference"
+    assert library_kernels("https://example.org/some.git#abc", "cmsis-nn") == "cmsis-nn"
+    assert library_kernels(None, "cmsis-nn") == "reference", "the default library has no others"
 
 
 # ---- What TFLM would not do right ------------------------------------------------------------

@@ -33,6 +33,12 @@ MEASURED: list[tuple[str, Abi, Kernels, Extension, int, int | None]] = [
     ("residual", LP64, "reference", "none", 5088, 5088),
     ("branches", LP64, "reference", "none", 5392, 5392),
     ("dense", LP64, "reference", "none", 1616, 2320),
+    # Espressif's esp-tflite-micro 1.3.8 on a computer: its kernels for ESP-NN, and the sizes of
+    # scratch buffers that the ESP32-S3's functions return.
+    ("classifier", LP64, "esp-nn", "none", 1904, None),
+    ("residual", LP64, "esp-nn", "none", 6496, None),
+    ("branches", LP64, "esp-nn", "none", 5424, None),
+    ("dense", LP64, "esp-nn", "none", 1616, None),
 ]
 
 

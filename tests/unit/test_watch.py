@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgemcu.device.emulator import start_process
-from edgemcu.device.log import LogFault, LogReader, LogRecord
+from edgemcu.device.log import LogReader, LogRecord
 from edgemcu.device.protocol import Kind
 from edgemcu.device.target import Target, connect
 from edgemcu.device.transport import connect_tcp
@@ -196,28 +196,3 @@ def test_an_input_that_does_not_suit_is_an_error(firmware: Path) -> None:
         for _ in range(100):
             line.read(0.2)
     line.close()
-
-
-@pytest.mark.emulator
-def test_a_crash_in_the_emulator_leads_to_its_source_line(tmp_path: Path) -> None:
-    from edgemcu.device.crash import Symbols
-    from edgemcu.device.emulator import QemuMachine
-
-    elf = device_firmware.build("stm32f405", tmp_path, ["-g1"])
-    inputs = [b"TRAP" + bytes(INPUT_BYTES - 4)]
-    line = FedLine(QemuMachine("netduinoplus2", 3).boot(elf), inputs, Kind.TENSOR, 0.0)
-    reader, faults = LogReader(), []
-    with pytest.raises(DeviceError, match="faulted"):
-        ends = time.monotonic() + 60
-        while time.monotonic() < ends:
-            faults += [e for e in reader.feed(line.read(0.2)) if isinstance(e, LogFault)]
-    line.close()
-    [fault] = faults
-    symbols = Symbols(elf, tmp_path)
-    places = symbols.explain(fault.text)
-    symbols.close()
-    model = (tmp_path / "lib/edgemcu_model/model.c").read_text().splitlines()
-    trap = next(n for n, row in enumerate(model, 1) if "__builtin_trap" in row)
-    assert places[0].endswith(f"edgemcu_invoke at lib/edgemcu_model/model.c:{trap}")
-    # What called it.
-    assert "inference_run at src/inference.c:" in places[1]

@@ -67,7 +67,7 @@ def depthwise_conv_3x3(operation: o.DepthwiseConvolution) -> float:
 
 def depthwise_conv_2d(operation: o.DepthwiseConvolution) -> float:
     window = operation.window
-    vector = 90 + 12 * window.size[0] + 36 * window.taps
+    vector = 90 + 12 * window.size[0] + 24 * window.taps
     return 50.0 + prod(window.output_size) * (15 + _up(window.input_channels, LANES) * vector)
 
 
