@@ -130,7 +130,10 @@ class GdbStub:
         return answer
 
     def _send(self, command: str) -> None:
-        self._socket.sendall(f"${command}#{sum(command.encode()) % 256:02x}".encode())
+        try:
+            self._socket.sendall(f"${command}#{sum(command.encode()) % 256:02x}".encode())
+        except OSError:
+            raise EmulatorError("the emulator has ended", where="QEMU") from None
 
     def _receive(self) -> str:
         """The next packet, which is acknowledged."""
@@ -145,6 +148,8 @@ class GdbStub:
                 piece = self._socket.recv(1 << 16)
             except TimeoutError:
                 raise EmulatorError("the debugger's door is silent", where="QEMU") from None
+            except OSError:
+                piece = b""
             if not piece:
                 raise EmulatorError("the emulator has ended", where="QEMU")
             self._data += piece

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgemcu.report.comparison import Comparison
-from edgemcu.report.text import count, figure, percent, plural, signed_figure, size
+from edgemcu.report.text import count, figure, percent, plural, printable, signed_figure, size
 from edgemcu.report.verification import Check, Distribution, Unit, Verification
 from edgemcu.report.verification_markdown import change_text
 
@@ -133,14 +133,15 @@ def _comparison(comparison: Comparison) -> list[RenderableType]:
             Text(change_text(change), style),
         )
     parts: list[RenderableType] = [table]
-    parts += [Text(f"  {note}", "yellow") for note in comparison.notes]
+    # The baseline is a file from wherever.
+    parts += [Text(f"  {printable(note)}", "yellow") for note in comparison.notes]
     if comparison.compared:
         changed = len(comparison.answers)
         parts.append(
             Text(f"  {count(changed)} of {plural(comparison.compared, 'answer')} changed", "dim")
         )
     parts += [
-        Text(f"    {a.input}, {a.label}: {a.old} → {a.new}")
+        Text(f"    {a.input}, {a.label}: {printable(a.old)} → {a.new}")
         for a in comparison.answers[:MAX_ANSWERS]
     ]
     return parts

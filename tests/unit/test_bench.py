@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,26 @@ def test_the_debuggers_door(tmp_path: Path) -> None:
         with pytest.raises(EmulatorError, match="answers"):
             stub.clear_breakpoint(0x100)
     thread.join(5)
+
+
+def test_an_emulator_that_ends_while_it_is_asked(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "gdb"))
+        server.listen()
+
+        def answer_twice() -> None:
+            connection, _ = server.accept()
+            connection.sendall(b"+$#00+$#00")
+            time.sleep(0.2)
+            connection.close()
+
+        thread = threading.Thread(target=answer_twice)
+        thread.start()
+        with GdbStub(tmp_path / "gdb", timeout_s=5) as stub:
+            thread.join()
+            for _ in range(3):
+                with pytest.raises(EmulatorError, match="the emulator has ended"):
+                    stub.register(0)
 
 
 def test_nobody_at_the_door(tmp_path: Path) -> None:

@@ -307,6 +307,15 @@ def test_page_stands_alone_and_is_reproducible(v: Verification) -> None:
     assert "Against the baseline" not in render_verification(v, None)
 
 
+def test_a_baseline_cannot_steer_the_terminal() -> None:
+    v = make_verification()
+    first, *rest = v.predictions
+    evil = (replace(first, answer=EVIL), *rest)
+    text = printed(v, replace(v, predictions=evil, target=EVIL, inputs=EVIL, inputs_sha256="0"))
+    assert EVIL.replace("\x1b", "\\x1b").replace("\x00", "\\x00") in text.replace("\n", "")
+    assert "\x1b" not in text
+
+
 def test_terminal() -> None:
     v = make_verification()
     text = printed(v, v)
