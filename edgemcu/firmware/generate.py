@@ -29,6 +29,8 @@ _MLPERF_MODELS: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
 }
 # Those whose inputs its runner sends as uint8 pixels: its reference code subtracts 128.
 _MLPERF_PIXELS = ("ic01", "vww01")
+# Of scores with a larger scale, thousandths do not fit the firmware's 64 bits.
+_MAX_SCORE_SCALE = 65_536.0
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,10 @@ def app_facts(
     classes: tuple[str, ...] = ()
     score_zero_point, score_scale_q30 = 0, 0
     source, target = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
-    if target.dtype is DType.INT8 and target.quantization is not None:
-        score_zero_point = target.quantization.zero_point
-        score_scale_q30 = max(1, round(target.quantization.scale * 2**30))
+    scores = target.quantization if target.dtype is DType.INT8 else None
+    if scores is not None and scores.scale <= _MAX_SCORE_SCALE:
+        score_zero_point = scores.zero_point
+        score_scale_q30 = max(1, round(scores.scale * 2**30))
     mlperf_model = _MLPERF_MODELS.get((source.shape, target.shape))
     if metadata is not None:
         if source.dtype is DType.INT8 and source.quantization is not None:

@@ -96,7 +96,7 @@ static void print_results(void)
     }
     print("]\r\n");
 #else
-    print_error("Results are printed of int8 outputs only");
+    print_error("These outputs are no scores that can be printed");
 #endif
 }
 

@@ -215,3 +215,16 @@ def test_the_benchmark_s_own_models_are_known(
     app = app_facts(model, None, "my model.tflite", "title")
     assert (app.mlperf_model, app.mlperf_flip) == (name, flip)
     assert (app.score_zero_point, app.score_scale_q30) == (0, round(float(np.float32(0.1)) * 2**30))
+
+
+def test_scores_beyond_the_firmware_s_arithmetic_are_none() -> None:
+    for scale, printed in ((60_000.0, True), (1e6, False)):
+        b = ModelBuilder()
+        x = b.input((1, 4), 1e4, 0)
+        b.output(b.op("FULLY_CONNECTED", [x, b.constant(np.ones((3, 4), np.int8), 1.0), -1],
+                      (1, 3), scale, 0))  # fmt: skip
+        data = b.finish()
+        app = app_facts(ModelSource(parse_model(data, "m"), data, "00" * 32), None, "m", "title")
+        assert (app.score_scale_q30 > 0) == printed
+        # The largest number of the firmware's mlperf.c.
+        assert app.score_scale_q30 * 255 * 1000 < 2**64
