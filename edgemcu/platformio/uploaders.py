@@ -104,11 +104,23 @@ def platformio_upload(
 
 
 def _with_settings(project: Path, environment: str, settings: Mapping[str, str]) -> Path:
-    """The project's platformio.ini with other upload settings, beside its build folders."""
+    """The project's platformio.ini with other upload settings, beside its build folders.
+
+    Raises:
+        FlashError: it cannot be read: somebody has edited it.
+    """
     ini = configparser.ConfigParser(interpolation=None)
-    ini.read(project / "platformio.ini", encoding="utf-8")
-    for key, value in settings.items():
-        ini.set(f"env:{environment}", key, value)
+    original = project / "platformio.ini"
+    try:
+        ini.read(original, encoding="utf-8")
+        for key, value in settings.items():
+            ini.set(f"env:{environment}", key, value)
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise FlashError(
+            f"cannot be read: {error}",
+            where=str(original),
+            hint="make it anew: edgemcu build --force",
+        ) from None
     text = io.StringIO()
     ini.write(text)
     path = project / ".pio" / UPLOAD_INI

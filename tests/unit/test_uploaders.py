@@ -25,6 +25,7 @@ from edgemcu.platformio.uploaders import (
     choose_uploader,
     direct_upload,
     over_serial,
+    platformio_upload,
     upload_protocol,
 )
 from tests.support.firmware import write_stand_in
@@ -209,6 +210,16 @@ def test_platformio_uploads_where_its_platform_is_installed(board: Board, tmp_pa
         assert "Compiling" not in log.read_text()
     assert built.elf.stat().st_mtime_ns == before
     assert build_project(project, board).skipped
+
+
+@pytest.mark.parametrize(
+    "text", ["no section\n", "[env:another]\n", "[a]\n[a]\n", "[a]\nb = \xe4\n"]
+)
+def test_an_edited_platformio_ini_is_an_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "platformio.ini").write_text(text, encoding="latin-1")
+    core = CoreFolder(tmp_path, "installed", "")
+    with pytest.raises(FlashError, match=r"platformio\.ini: cannot be read"):
+        platformio_upload(tmp_path, load_board("stm32f405"), core, "stlink", None, None)
 
 
 def test_without_the_platform_the_tool_itself_is_used(
