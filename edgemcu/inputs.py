@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +83,9 @@ def load_inputs(graph: Graph, path: Path) -> NDArray[np.uint8]:
         )
     tensor = graph.tensors[graph.inputs[0]]
     try:
+        _check_header(path)
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
+    except (OSError, ValueError, EOFError, OverflowError) as problem:
         raise InputsError(
             f"cannot be read as a .npy array: {problem}",
             where=str(path),
@@ -99,6 +101,21 @@ def load_inputs(graph: Graph, path: Path) -> NDArray[np.uint8]:
             hint=_dtype_hint(values, tensor),
         )
     return _as_bytes(np.ascontiguousarray(values).reshape(len(values), -1))
+
+
+def _check_header(path: Path) -> None:
+    """Raises: ValueError, OSError: for headers that lie, some of which make NumPy crash."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise ValueError(f"version {version} of the format is for other arrays")
+    size = path.stat().st_size
+    if dtype.itemsize == 0 or min(shape, default=0) < 0 or prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"it cannot be {dtype} of shape {shape} in {size} bytes")
 
 
 def _dtype_hint(values: NDArray[np.generic], tensor: Tensor) -> str | None:

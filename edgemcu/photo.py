@@ -52,6 +52,9 @@ def open_photo(path: Path) -> NDArray[np.uint8]:
     """
     from PIL import Image, UnidentifiedImageError
 
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for.
+        raise _unreadable(path, "is not a file")
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

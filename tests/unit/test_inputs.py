@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,27 @@ def test_an_array_that_does_not_fit(int8_graph: Graph, tmp_path: Path, values: n
 def test_a_file_that_is_no_array(int8_graph: Graph, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.npy").write_bytes(content)
     with pytest.raises(InputsError, match="cannot be read"):
+        make_inputs(int8_graph, str(tmp_path / "x.npy"))
+
+
+HUGE = 1 << 40
+
+
+@pytest.mark.parametrize("kind", ["|i1", "|V0", "<M8", "O"])
+@pytest.mark.parametrize("shape", [(1 << 70,), (HUGE, HUGE), (-1,), (0, -1), (HUGE, 0)])
+def test_a_header_that_lies(
+    int8_graph: Graph, tmp_path: Path, shape: tuple[int, ...], kind: str
+) -> None:
+    header = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}}}".encode()
+    size = len(header).to_bytes(2, "little")
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + size + header)
+    with pytest.raises(InputsError):
+        make_inputs(int8_graph, str(tmp_path / "x.npy"))
+
+
+def test_a_pipe_is_not_waited_for(int8_graph: Graph, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.npy")
+    with pytest.raises(InputsError, match="no such file"):
         make_inputs(int8_graph, str(tmp_path / "x.npy"))
 
 

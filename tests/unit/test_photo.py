@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -148,6 +149,12 @@ def test_what_is_no_photo_is_refused_with_a_reason(
     with pytest.raises(DatasetError, match=reason) as caught, quiet_decoder():
         open_photo(path)
     assert caught.value.where == str(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "photo.png")
+    with pytest.raises(DatasetError, match="is not a file"):
+        open_photo(tmp_path / "photo.png")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
