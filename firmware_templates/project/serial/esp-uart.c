@@ -9,7 +9,7 @@
 #include "freertos/queue.h"
 
 #define FIFO_BYTES 128 /* of the UART; a full ring stops the driver from emptying it */
-#define EVENTS     16
+#define EVENTS     64 /* more than arrive until the ring is full: a loss must still find room */
 #define ONE_MS     pdMS_TO_TICKS(1)
 #define WAIT       pdMS_TO_TICKS(1000)
 
