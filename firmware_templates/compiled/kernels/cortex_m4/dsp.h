@@ -18,8 +18,13 @@
 #endif
 
 #if EDGEMCU_DSP
-/* A function of assembly alone, and its arguments, which are in r0 to r3. */
+/* A function of assembly alone, and its arguments, which are in r0 to r3. A compiler that looks at
+ * its body must conclude nothing from it: neither which arguments nor which registers it uses. */
+#if defined(__clang__) || __GNUC__ < 8
 #define ASSEMBLY __attribute__((naked, noinline))
+#else
+#define ASSEMBLY __attribute__((naked, noipa))
+#endif
 #define IN_REGISTER __attribute__((unused))
 #endif
 
