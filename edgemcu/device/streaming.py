@@ -122,15 +122,27 @@ def stream(
     """
     shares = [share for share in np.array_split(np.arange(len(inputs)), workers) if len(share)]
     stop = threading.Event()
+    sessions: list[DeviceSession] = []
+
+    def connect_one() -> DeviceSession:
+        session = connect()
+        sessions.append(session)
+        return session
+
     with console.progress("on the device", total=len(inputs), unit="inferences") as bar:
         pool = ThreadPoolExecutor(max_workers=len(shares))
         lock = threading.Lock()
         jobs = [
-            pool.submit(_share, connect, inputs[share], kind, self_test, stop, bar, lock)
+            pool.submit(_share, connect_one, inputs[share], kind, self_test, stop, bar, lock)
             for share in shares
         ]
         try:
             wait(jobs, return_when=FIRST_EXCEPTION)
+        except KeyboardInterrupt:
+            # Whoever waits for a device that hangs would wait for minutes.
+            for session in sessions:
+                session.close()
+            raise
         finally:
             stop.set()
             pool.shutdown(wait=True)
