@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from edgemcu._version import __version__
-from edgemcu.compiler import names
+from edgemcu.compiler import names, planner
 from edgemcu.compiler.kernels import Array, Field
 from edgemcu.compiler.program import Call, Layer, Program
 from edgemcu.graph.ir import DType, Graph, Tensor
@@ -153,7 +153,16 @@ class _View:
         data = self.graph.tensors[root].data
         assert data is not None
         c_type = "float" if data.dtype == np.float32 else f"{data.dtype.name}_t"
-        self.constants.append(Constant(self.tensor_names[root], c_type, data))
+        # A kernel that loads vectors wants constants as it wants activations, by 16 bytes.
+        readers = [
+            call.kernel.alignment
+            for layer in self.program.layers
+            for call in layer.calls
+            if root in (self.program.storage[tensor] for tensor in call.inputs)
+        ]
+        alignment = max(readers, default=1)
+        alignment = alignment if alignment > planner.ALIGNMENT else 1
+        self.constants.append(Constant(self.tensor_names[root], c_type, data, alignment))
 
     def _pointer(self, tensor: int, *, constant: bool = True) -> str:
         root = self.program.storage[tensor]

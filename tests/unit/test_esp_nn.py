@@ -34,6 +34,7 @@ from tests.support.compiled import (
 from tests.support.esp_nn_cases import FITTING, fitting_case
 from tests.support.operator_cases import CASES, make_case
 from tests.support.oracle import run_oracle
+from tests.support.tflite_builder import ModelBuilder
 from tests.support.tflm_networks import NETWORKS
 
 pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
@@ -217,6 +218,16 @@ def test_activations_and_weights_are_aligned() -> None:
     )
     assert all(place.offset % esp_nn.ALIGNMENT == 0 for place in model.activations)
     assert "_Alignas(16) const int8_t" in model.files["weights.c"]
+
+
+def test_constant_operands_are_aligned() -> None:
+    b = ModelBuilder()
+    x = b.input((1, 4, 4, 4), 0.05, 0)
+    operand = b.constant(np.ones((1, 4, 4, 4), np.int8), 0.05, 0)
+    b.output(b.op("ADD", [x, operand], (1, 4, 4, 4), 0.1, 0))
+    for target, alignments in (("esp-nn", 1), ("portable", 0)):
+        model = compile_model(parse_model(b.finish(), "m"), target=target, model_digest="0" * 64)
+        assert model.files["weights.c"].count("_Alignas(16) const int8_t") == alignments
 
 
 class Sizes(ctypes.Structure):
