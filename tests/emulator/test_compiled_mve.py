@@ -157,7 +157,7 @@ def edge_jobs(case: Case, want: NDArray[np.uint8]) -> Iterator[Job]:
 
 
 def window_on_padding() -> Case:
-    """A convolution whose only column of windows lies left of its input, which it does not read."""
+    """A convolution whose first column of windows lies left of its input, which it does not read."""
     rows, channels = 32, 16
     builder = ModelBuilder()
     x = builder.input((1, rows, 1, 3), 0.1, 5)
@@ -166,8 +166,8 @@ def window_on_padding() -> Case:
     values = np.arange(3 * channels, dtype=np.int8).reshape(channels, 1, 1, 3)
     weights = builder.constant(values, 0.01)
     bias = builder.constant(np.arange(channels, dtype=np.int32) * 20, 0.001)
-    shape = (1, rows, 1, channels)
-    builder.output(builder.op("CONV_2D", [padded, weights, bias], shape, 0.02, 0, stride=(1, 3)))
+    shape = (1, rows, 2, channels)
+    builder.output(builder.op("CONV_2D", [padded, weights, bias], shape, 0.02, 0, stride=(1, 2)))
     inputs = np.arange(3 * rows, dtype=np.uint8)[None]
     return Case("window on padding", 0, builder.finish(), inputs)
 

@@ -5,17 +5,19 @@ Everything is built with warnings as errors, with the options of the boards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from edgemcu.compiler import compile_model
+from edgemcu.compiler import CompiledModel, compile_model
 from edgemcu.reference_model import with_micro_rounding
 from edgemcu.tflite import parse_model
 from tests.support.bare_metal import CORES, Machine, require_tools
 from tests.support.kernel_cases import dsp_cases
-from tests.support.operator_cases import CASES, make_case
+from tests.support.operator_cases import CASES, Case, make_case
 from tests.support.oracle import run_oracle
 
 pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
@@ -23,6 +25,28 @@ pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
 pytestmark = pytest.mark.emulator
 
 SEEDS = range(500_000, 500_006)
+
+# Of one image: they fit the smallest code memory among the machines, 512 KiB.
+IMAGE_MODELS = 60
+
+
+def wrong(
+    cases: Sequence[Case],
+    compiled: Sequence[CompiledModel],
+    expected: Sequence[NDArray[np.uint8] | None],
+    core: str,
+    folder: Path,
+) -> list[tuple[str, int, str]]:
+    """Kind, seed and kernel of the cases whose bytes on the core are not the expected ones."""
+    found = []
+    for first in range(0, len(cases), IMAGE_MODELS):
+        models = compiled[first : first + IMAGE_MODELS]
+        with Machine(models, CORES[core], folder / f"image-{first}") as machine:
+            for index, model in enumerate(models):
+                case, want = cases[first + index], expected[first + index]
+                if want is None or not np.array_equal(machine.run(index, case.inputs), want):
+                    found.append((case.kind, case.seed, model.layers[-1].kernel))
+    return found
 
 
 @pytest.mark.parametrize("name", CORES)
@@ -37,13 +61,7 @@ def test_sample_of_every_operator(name: str, tmp_path: Path) -> None:
     compiled = [
         compile_model(parse_model(case.model, case.kind), model_digest="0" * 64) for case in cases
     ]
-    wrong = []
-    with Machine(compiled, CORES[name], tmp_path / "image") as machine:
-        for index, (case, want) in enumerate(zip(cases, expected, strict=True)):
-            assert want is not None, (case.kind, case.seed)
-            if not np.array_equal(machine.run(index, case.inputs), want):
-                wrong.append((case.kind, case.seed))
-    assert not wrong
+    assert not wrong(cases, compiled, expected, name, tmp_path)
 
 
 def check_dsp_kernels(seeds: range, name: str, folder: Path) -> None:
@@ -53,14 +71,8 @@ def check_dsp_kernels(seeds: range, name: str, folder: Path) -> None:
         [forced.case.inputs for forced in cases],
         folder / "oracle",
     )
-    wrong = []
     compiled = [forced.compiled for forced in cases]
-    with Machine(compiled, CORES[name], folder / "image") as machine:
-        for index, (forced, want) in enumerate(zip(cases, expected, strict=True)):
-            if want is None or not np.array_equal(machine.run(index, forced.case.inputs), want):
-                kernel = compiled[index].layers[-1].kernel
-                wrong.append((forced.case.kind, forced.case.seed, kernel))
-    assert not wrong
+    assert not wrong([forced.case for forced in cases], compiled, expected, name, folder)
 
 
 @pytest.mark.parametrize("name", CORES)
