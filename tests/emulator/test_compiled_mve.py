@@ -157,7 +157,7 @@ def edge_jobs(case: Case, want: NDArray[np.uint8]) -> Iterator[Job]:
 
 
 def window_on_padding() -> Case:
-    """A convolution whose first column of windows lies left of its input, which it does not read."""
+    """A convolution whose first windows lie left of its input, of which they read nothing."""
     rows, channels = 32, 16
     builder = ModelBuilder()
     x = builder.input((1, rows, 1, 3), 0.1, 5)
