@@ -21,7 +21,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 
 def pytest_configure() -> None:
-    """A run in the background often begins with Ctrl-C ignored, and all that it starts inherits that.
+    """A run in the background often begins with Ctrl-C ignored, as does all that it starts.
 
     The tests of what Ctrl-C does need it as a terminal has it.
     """
