@@ -298,7 +298,7 @@ def _sum(graph: Graph, op: Op, extra: Paddings) -> tuple[o.Operation, ...]:
     real = np.float32 if subtract else np.float64
     scale_a, scale_b, scale_c = (real(q.scales[0]) for q in (a, b, c))
     common = real(2.0) * max(scale_a, scale_b)
-    factor = float(common / (real(1 << 20) * scale_c))
+    factor = float(common / (real(1 << o.SUM_LEFT_SHIFT) * scale_c))
     if factor >= 1.0:
         raise UnsupportedModelError(
             "the output's scale is over 500,000 times finer than an input's"

@@ -177,6 +177,10 @@ class Operand:
     factor: Multiplier
 
 
+# The reference adds int8 operands with so many bits behind the point.
+SUM_LEFT_SHIFT = 20
+
+
 @dataclass(frozen=True)
 class Sum(Operation):
     """a + b, or a − b; shapes broadcast to `shape`."""

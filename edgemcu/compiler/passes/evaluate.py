@@ -14,8 +14,6 @@ from edgemcu.graph.ir import ConcatenationAttributes, DType, OpKind
 
 Data = NDArray[np.generic]
 
-_SUM_LEFT_SHIFT = 20
-
 
 def evaluate(network: Network, step: Step, inputs: list[Data]) -> Data | None:
     """The output of a step whose inputs are all known, or None for operators that are not here.
@@ -39,7 +37,7 @@ def evaluate(network: Network, step: Step, inputs: list[Data]) -> Data | None:
         result = np.pad(inputs[0], operation.paddings, constant_values=operation.value)
     elif isinstance(operation, o.Sum):
         a, b = (
-            rescale((data.astype(np.int64) - side.zero_point) << _SUM_LEFT_SHIFT, *side.factor)
+            rescale((data.astype(np.int64) - side.zero_point) << o.SUM_LEFT_SHIFT, *side.factor)
             for data, side in zip(inputs, (operation.a, operation.b), strict=True)
         )
         result = _output(a - b if operation.subtract else a + b, operation.factor, operation.output)

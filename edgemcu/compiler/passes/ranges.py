@@ -166,15 +166,12 @@ def _mean(operation: o.Mean, sources: list[Range]) -> Range:
     return _requantized(sums, *operation.factor, operation.output, sums.low.size)
 
 
-_SUM_LEFT_SHIFT = 20
-
-
 def _sum(operation: o.Sum, sources: list[Range]) -> Range:
     channels = operation.shape[-1] if operation.shape else 1
     scaled = []
     for side, source in zip((operation.a, operation.b), sources, strict=True):
         source = source.of(channels)
-        ends = ((end - side.zero_point) << _SUM_LEFT_SHIFT for end in (source.low, source.high))
+        ends = ((end - side.zero_point) << o.SUM_LEFT_SHIFT for end in (source.low, source.high))
         scaled.append(Range(*(rescale(end, *side.factor) for end in ends)))
     a, b = scaled
     if operation.subtract:

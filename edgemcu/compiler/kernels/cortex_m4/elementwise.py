@@ -44,8 +44,12 @@ def _sum(operation: o.Sum) -> Binding:
     sign = -1 if operation.subtract else 1
     values = np.arange(256).astype(np.uint8).view(np.int8).tolist()
     table = [
-        2 * sign * fp.multiply_by_quantized_multiplier((v - other.zero_point) << 20, other.factor)
-        - (whole.zero_point << 20)
+        2
+        * sign
+        * fp.multiply_by_quantized_multiplier(
+            (v - other.zero_point) << o.SUM_LEFT_SHIFT, other.factor
+        )
+        - (whole.zero_point << o.SUM_LEFT_SHIFT)
         for v in values
     ]
     right = -operation.factor[1]
