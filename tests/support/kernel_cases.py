@@ -70,14 +70,18 @@ class _Layer:
         ]
 
     def window(
-        self, size: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]
+        self,
+        size: tuple[int, int],
+        window: tuple[int, int],
+        stride: tuple[int, int],
+        dilation: tuple[int, int] = (1, 1),
     ) -> tuple[str, tuple[int, int]]:
         padding = ("SAME", "VALID")[self.integer(0, 1)]
-        if window[0] > size[0] or window[1] > size[1]:
+        if any((w - 1) * d >= n for n, w, d in zip(size, window, dilation, strict=True)):
             padding = "SAME"
         rows, columns = (
-            output_size(n, w, s, 1, Padding(padding))
-            for n, w, s in zip(size, window, stride, strict=True)
+            output_size(n, w, s, d, Padding(padding))
+            for n, w, s, d in zip(size, window, stride, dilation, strict=True)
         )
         return padding, (rows, columns)
 
@@ -167,6 +171,30 @@ def depthwise_2d(c: _Layer) -> Case:
     return c.finish("DEPTHWISE_CONV_2D", [x, *operands], shape, **options)
 
 
+def depthwise_rows(c: _Layer) -> Case:
+    """Windows up to 7 wide, dilated or with a stride, one to three outputs per channel."""
+    # Of many channels, rows are not kept.
+    size, channels = (c.integer(1, 16), c.integer(1, 16)), c.pick(c.integer(1, 9), 12, 61)
+    window, stride = (c.integer(1, 7), c.integer(1, 7)), (c.integer(1, 3), c.integer(1, 2))
+    dilation = (1, 1)
+    if c.integer(0, 2) == 0:
+        stride, dilation = (1, 1), (c.integer(1, 3), c.integer(1, 4))
+    multiplier = c.pick(1, 1, 2, 3)
+    x = c.input((1, *size, channels), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, window, stride, dilation)
+    outputs = channels * multiplier
+    operands = c.weights((1, *window, outputs), 3, 0.05, window[0] * window[1])
+    return c.finish(
+        "DEPTHWISE_CONV_2D",
+        [x, *operands],
+        (1, rows, columns, outputs),
+        padding=padding,
+        stride=stride,
+        dilation=dilation,
+        depth_multiplier=multiplier,
+    )
+
+
 def depthwise_of_one_channel(c: _Layer) -> Case:
     size, outputs = (c.integer(1, 9), c.integer(1, 9)), c.integer(2, 9)
     window, step = (c.integer(1, 5), c.integer(1, 5)), c.integer(1, 3)
@@ -218,6 +246,7 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "conv_3x3": conv_3x3,
     "depthwise_3x3": depthwise_3x3,
     "depthwise_2d": depthwise_2d,
+    "depthwise_rows": depthwise_rows,
     "depthwise_of_one_channel": depthwise_of_one_channel,
     "fully_connected": fully_connected,
     "add": lambda c: _sum(c, "ADD"),
@@ -240,6 +269,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
+    ("depthwise_rows", "depthwise_rows_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
     ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),

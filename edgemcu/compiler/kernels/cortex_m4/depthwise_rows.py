@@ -1,0 +1,172 @@
+"""Depthwise convolutions of any window that is not too wide, from planes of int16."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemcu.compiler import operations as o
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import layout as lay
+from edgemcu.compiler.kernels import overlap as ov
+from edgemcu.compiler.kernels.cortex_m4.depthwise import (
+    MAX_KEPT_ROWS,
+    MAX_PASSING_ROWS,
+    MAX_SHRINKING_INPUT,
+)
+from edgemcu.compiler.kernels.cortex_m4.rounding import (
+    FOLDER,
+    channel_bounds,
+    is_relu,
+    rounding,
+    variant,
+)
+
+# Words of weights for a row of the window: as many as there are routines.
+MAX_WORDS = 4
+
+
+def _words(window: o.Window) -> int:
+    """Of weights for a row: outputs that begin in the middle of a word need half a word more."""
+    columns = window.size[1]
+    return columns // 2 + 1 if window.stride[1] == 1 else -(-columns // 2)
+
+
+def stream(operation: o.DepthwiseConvolution) -> NDArray[np.int32] | None:
+    """What `depthwise_rows_dsp_int8` reads, int32 (channels, words); None if it cannot be exact."""
+    window = operation.window
+    height, width = window.size
+    rows = operation.weights.reshape(window.taps, -1).T
+    low, high = channel_bounds(rows, operation.scales)
+    largest = np.maximum(-low, high)
+    factors = rounding(operation.scales, operation.output, largest, scale_bits=8)
+    if factors is None:
+        return None
+    words = _words(window)
+    wide = np.zeros((rows.shape[0], height, 2 * words), np.int16)
+    wide[:, :, :width] = (rows.astype(np.int16) * 256).reshape(-1, height, width)
+    # The even column's weight in the upper half.
+    swapped = np.ascontiguousarray(wide.reshape(-1, height * words, 2)[:, :, ::-1])
+    weights = swapped.view(np.int32).reshape(-1, height * words)
+    bias = operation.scales.bias.astype(np.int64) * 256
+    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32)[:, None]
+    return np.concatenate([before, weights, np.stack(factors, axis=1)], axis=1)
+
+
+def _applies(operation: o.DepthwiseConvolution) -> bool:
+    window = operation.window
+    return (
+        window.stride[1] in (1, 2)
+        and (window.stride[1] == 1 or window.dilation[1] == 1)
+        and _words(window) <= MAX_WORDS
+        and stream(operation) is not None
+    )
+
+
+def _planes(window: o.Window) -> int:
+    return min(window.dilation[1], window.output_size[1])
+
+
+def _blocks(window: o.Window) -> int:
+    """Of four outputs in the longest plane of a row."""
+    return -(-window.output_size[1] // (4 * _planes(window)))
+
+
+def _plane_bytes(window: o.Window) -> int:
+    blocks, words = _blocks(window), _words(window)
+    stride = window.stride[1]
+    return 4 * (2 * stride * (blocks - 1) + words + (1 if stride == 1 else 3))
+
+
+def _kept_slots(window: o.Window) -> int:
+    return (window.size[0] - 1) * window.dilation[0] + 1
+
+
+def _keeps(window: o.Window) -> bool:
+    """Whether rows of all channels are kept in scratch memory, to be used again."""
+    channels = window.input_channels
+    row = channels * _planes(window) * _plane_bytes(window)
+    small = window.stride[0] == 1 or prod(window.input_size) * channels <= MAX_SHRINKING_INPUT
+    return small and _kept_slots(window) * row <= MAX_KEPT_ROWS
+
+
+def _group(window: o.Window) -> int:
+    """Input channels at a time where rows are not kept: less than all of them."""
+    rows = window.size[0] * _planes(window) * _plane_bytes(window)
+    return max(MAX_PASSING_ROWS // rows // 4 * 4, 4)
+
+
+def _cost(operation: o.DepthwiseConvolution) -> float:
+    window, channels = operation.window, operation.window.input_channels
+    rows, words = window.output_size[0], _words(window)
+    packed = min(window.stride[0], _kept_slots(window)) if _keeps(window) else window.size[0]
+    planes = _planes(window)
+    packing = packed * planes * (1.25 * _plane_bytes(window) + 8)
+    row = 8 * words + 8 if window.stride[1] == 1 else 7 * words + 10
+    block = window.size[0] * row + (60 if is_relu(operation.output) else 84)
+    computing = operation.depth_multiplier * planes * (block * _blocks(window) + 30.0)
+    return float(rows * (channels * (packing + computing) + 300))
+
+
+def _bind(operation: o.DepthwiseConvolution) -> Binding:
+    window, output = operation.window, operation.output
+    values = stream(operation)
+    assert values is not None
+    channels = window.input_channels
+    keeps = _keeps(window)
+    # A group of all channels means that their rows are kept.
+    group = channels if keeps else _group(window)
+    slots = _kept_slots(window) if keeps else window.size[0]
+    reads = window
+    if keeps:
+        # Rows that are kept are not read again.
+        fresh = min(window.stride[0], slots)
+        reads = replace(
+            window,
+            size=(fresh, window.size[1]),
+            dilation=(1, window.dilation[1]),
+            padding=(window.padding[0] - slots + fresh, window.padding[1]),
+        )
+    planes, plane_bytes, words = _planes(window), _plane_bytes(window), _words(window)
+    return Binding(
+        params={
+            "window": lay.window_fields(window, operation.input_zero_point),
+            "depth_multiplier": operation.depth_multiplier,
+            "group": group,
+            "slots": slots,
+            "planes": planes,
+            "plane_bytes": plane_bytes,
+            "words": words,
+            "min": output.min,
+            "max": output.max,
+            "routine": f"depthwise_rows_{window.stride[1]}_{words}_{variant(output)}",
+            "stream": Array(values),
+        },
+        params_type="struct depthwise_rows_dsp_int8_params",
+        scratch_bytes=slots * min(group, channels) * planes * plane_bytes,
+        overlap={
+            0: ov.raster_overlap(
+                reads,
+                int(operation.weights.shape[2]),
+                block_pixels=window.output_size[1],
+                buffered=keeps,
+            )
+        },
+    )
+
+
+KERNELS: tuple[AnyKernel, ...] = (
+    Kernel(
+        "depthwise_rows_dsp_int8",
+        FOLDER,
+        o.DepthwiseConvolution,
+        applies=_applies,
+        cost=_cost,
+        bind=_bind,
+        scratch=True,
+        headers=("dsp.h", "../portable/window.h"),
+    ),
+)
