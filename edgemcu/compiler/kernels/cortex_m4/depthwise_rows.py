@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -25,6 +25,9 @@ from edgemcu.compiler.kernels.cortex_m4.rounding import (
     variant,
 )
 
+# Where rows are not kept, outputs are written in blocks of rows that run ahead of the input by so
+# many bytes at most.
+MAX_BYTES_AHEAD = 2 << 10
 # Words of weights for a row of the window: as many as there are routines.
 MAX_WORDS = 4
 
@@ -81,62 +84,82 @@ def _plane_bytes(window: o.Window) -> int:
     return 4 * (2 * stride * (blocks - 1) + words + (1 if stride == 1 else 3))
 
 
-def _kept_slots(window: o.Window) -> int:
+def _channel_bytes(window: o.Window) -> int:
+    """Of one channel and row."""
+    return _planes(window) * _plane_bytes(window)
+
+
+def _window_rows(window: o.Window) -> int:
+    """Input rows from the window's first to its last."""
     return (window.size[0] - 1) * window.dilation[0] + 1
 
 
-def _keeps(window: o.Window) -> bool:
-    """Whether rows of all channels are kept in scratch memory, to be used again."""
-    channels = window.input_channels
-    row = channels * _planes(window) * _plane_bytes(window)
-    small = window.stride[0] == 1 or prod(window.input_size) * channels <= MAX_SHRINKING_INPUT
-    return small and _kept_slots(window) * row <= MAX_KEPT_ROWS
+@dataclass(frozen=True)
+class _Rows:
+    """Which rows are in scratch memory at a time.
+
+    Attributes:
+        keeps: whether they are those of all channels, to be used again by the next output row.
+        group: input channels at a time: less than all of them unless `keeps`.
+        block_rows: output rows at a time.
+        slots: input rows that these read.
+    """
+
+    keeps: bool
+    group: int
+    block_rows: int
+    slots: int
 
 
-def _group(window: o.Window) -> int:
-    """Input channels at a time where rows are not kept: less than all of them."""
-    rows = window.size[0] * _planes(window) * _plane_bytes(window)
-    return max(MAX_PASSING_ROWS // rows // 4 * 4, 4)
+def _rows(operation: o.DepthwiseConvolution) -> _Rows:
+    window, channels = operation.window, operation.window.input_channels
+    rows, stride, plane = _window_rows(window), window.stride[0], _channel_bytes(window)
+    small = stride == 1 or prod(window.input_size) * channels <= MAX_SHRINKING_INPUT
+    if channels <= 4 or (small and rows * channels * plane <= MAX_KEPT_ROWS):
+        return _Rows(True, channels, 1, rows)
+    row_bytes = window.output_size[1] * int(operation.weights.shape[2])
+    fitting = (MAX_PASSING_ROWS // (4 * plane) - rows) // stride
+    block_rows = 1 + max(min(MAX_BYTES_AHEAD // row_bytes, fitting, window.output_size[0] - 1), 0)
+    slots = rows + (block_rows - 1) * stride
+    group = max(MAX_PASSING_ROWS // (slots * plane) // 4 * 4, 4)
+    return _Rows(False, min(group, (channels - 1) // 4 * 4), block_rows, slots)
 
 
 def _cost(operation: o.DepthwiseConvolution) -> float:
     window, channels = operation.window, operation.window.input_channels
-    rows, words = window.output_size[0], _words(window)
-    packed = min(window.stride[0], _kept_slots(window)) if _keeps(window) else window.size[0]
+    count, words, rows = window.output_size[0], _words(window), _rows(operation)
+    packed = min(window.stride[0], rows.slots) if rows.keeps else rows.slots / rows.block_rows
     planes = _planes(window)
     packing = packed * planes * (1.25 * _plane_bytes(window) + 8)
     row = 8 * words + 8 if window.stride[1] == 1 else 7 * words + 10
     block = window.size[0] * row + (60 if is_relu(operation.output) else 84)
     computing = operation.depth_multiplier * planes * (block * _blocks(window) + 30.0)
-    return float(rows * (channels * (packing + computing) + 300))
+    return float(count * (channels * (packing + computing) + 300))
 
 
 def _bind(operation: o.DepthwiseConvolution) -> Binding:
     window, output = operation.window, operation.output
     values = stream(operation)
     assert values is not None
-    channels = window.input_channels
-    keeps = _keeps(window)
-    # A group of all channels means that their rows are kept.
-    group = channels if keeps else _group(window)
-    slots = _kept_slots(window) if keeps else window.size[0]
+    rows = _rows(operation)
     reads = window
-    if keeps:
+    if rows.keeps:
         # Rows that are kept are not read again.
-        fresh = min(window.stride[0], slots)
+        fresh = min(window.stride[0], rows.slots)
         reads = replace(
             window,
             size=(fresh, window.size[1]),
             dilation=(1, window.dilation[1]),
-            padding=(window.padding[0] - slots + fresh, window.padding[1]),
+            padding=(window.padding[0] - rows.slots + fresh, window.padding[1]),
         )
     planes, plane_bytes, words = _planes(window), _plane_bytes(window), _words(window)
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
             "depth_multiplier": operation.depth_multiplier,
-            "group": group,
-            "slots": slots,
+            "group": rows.group,
+            "block_rows": rows.block_rows,
+            "slots": rows.slots,
             "planes": planes,
             "plane_bytes": plane_bytes,
             "words": words,
@@ -146,13 +169,14 @@ def _bind(operation: o.DepthwiseConvolution) -> Binding:
             "stream": Array(values),
         },
         params_type="struct depthwise_rows_dsp_int8_params",
-        scratch_bytes=slots * min(group, channels) * planes * plane_bytes,
+        scratch_bytes=rows.slots * rows.group * _channel_bytes(window),
         overlap={
             0: ov.raster_overlap(
                 reads,
                 int(operation.weights.shape[2]),
                 block_pixels=window.output_size[1],
-                buffered=keeps,
+                block_rows=rows.block_rows,
+                buffered=rows.keeps,
             )
         },
     )

@@ -10,10 +10,10 @@ enum { OUTPUTS = 4, SCALE_WORDS = 3 };
 /* The rows of some channels, and what is computed of them. */
 struct depthwise_rows_run {
     const int8_t *first;      /* the window's first row */
-    int32_t rows;             /* up to the end of the ring of rows */
+    int32_t rows;             /* up to the end of the ring of rows, 1 or more */
     int32_t rows_behind;      /* from its beginning on */
     int32_t row_step;         /* bytes from a row of the window to the next */
-    int32_t ring;             /* bytes of the ring */
+    int32_t behind;           /* bytes from the first of `rows` to the first of `rows_behind` */
     const int32_t *stream;    /* of the first output channel */
     int8_t *output;           /* of the first output channel */
     int32_t pixel;            /* bytes from an output to its right neighbour */
@@ -202,15 +202,15 @@ static ALWAYS_INLINE const int32_t *run_plane(const struct depthwise_rows_run *r
         const uint32_t bias = (uint32_t)stream[0];
         struct row_sums sums = {bias, bias, bias, bias};
         const int32_t *w = stream + 1;
-        int32_t row = 0;
+        const int8_t *x = plane;
         for (int32_t i = run->rows; i > 0; --i) {
-            w = add_row(&sums, plane + row, w, stride, words);
-            row += row_step;
+            w = add_row(&sums, x, w, stride, words);
+            x += row_step;
         }
-        row -= run->ring;
+        x = plane + run->behind;
         for (int32_t i = run->rows_behind; i > 0; --i) {
-            w = add_row(&sums, plane + row, w, stride, words);
-            row += row_step;
+            w = add_row(&sums, x, w, stride, words);
+            x += row_step;
         }
         scale = w;
         uint32_t s0 = scaled(sums.s0, scale, relu);
@@ -223,18 +223,20 @@ static ALWAYS_INLINE const int32_t *run_plane(const struct depthwise_rows_run *r
             s2 = clamp_bytes(s2, run->min, run->max);
             s3 = clamp_bytes(s3, run->min, run->max);
         }
-        output[0] = (int8_t)(uint8_t)s0;
-        if (count >= OUTPUTS) {
-            output[pixel] = (int8_t)(uint8_t)s1;
-            output[2 * pixel] = (int8_t)(uint8_t)s2;
-            output[3 * pixel] = (int8_t)(uint8_t)s3;
-        } else if (count > 1) {
-            output[pixel] = (int8_t)(uint8_t)s1;
-            if (count > 2) {
-                output[2 * pixel] = (int8_t)(uint8_t)s2;
-            }
+        *output = (int8_t)(uint8_t)s0;
+        output += pixel;
+        if (count > 1) {
+            *output = (int8_t)(uint8_t)s1;
+            output += pixel;
         }
-        output += OUTPUTS * pixel;
+        if (count > 2) {
+            *output = (int8_t)(uint8_t)s2;
+            output += pixel;
+        }
+        if (count > 3) {
+            *output = (int8_t)(uint8_t)s3;
+            output += pixel;
+        }
         plane += 2 * OUTPUTS * stride;
         count -= OUTPUTS;
     } while (count > 0);
@@ -424,44 +426,43 @@ void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, con
     const int32_t channel_words = 1 + v->height * p->words + SCALE_WORDS;
     const int keeps = p->group == channels;
     int32_t packed = -v->pad_top; /* the first input row that is not in scratch memory yet */
+    struct depthwise_rows_run run = {
+        .row_step = v->dilation_y * row_bytes,
+        .pixel = output_channels,
+        .width = v->output_width,
+        .depth_multiplier = p->depth_multiplier,
+        .planes = p->planes,
+        .plane_bytes = p->plane_bytes,
+        .min = (uint8_t)p->min * 0x01010101u,
+        .max = (uint8_t)p->max * 0x01010101u,
+    };
 
-    for (int32_t oy = 0; oy < v->output_height; ++oy) {
-        const int32_t y = oy * v->stride_y - v->pad_top;
-        int32_t slot = 0;
-        int32_t slot_step = 1;
-        if (keeps) {
-            for (packed = packed < y ? y : packed; packed < y + p->slots; ++packed) {
-                pack_row(p, input, packed, channels,
-                         scratch + (packed + v->pad_top) % p->slots * row_bytes);
-            }
-            slot = (y + v->pad_top) % p->slots;
-            slot_step = v->dilation_y;
-        }
-        struct depthwise_rows_run run = {
-            .first = scratch + slot * row_bytes,
-            .rows = min(v->height, (p->slots - slot + slot_step - 1) / slot_step),
-            .row_step = slot_step * row_bytes,
-            .ring = p->slots * row_bytes,
-            .pixel = output_channels,
-            .width = v->output_width,
-            .depth_multiplier = p->depth_multiplier,
-            .planes = p->planes,
-            .plane_bytes = p->plane_bytes,
-            .min = (uint8_t)p->min * 0x01010101u,
-            .max = (uint8_t)p->max * 0x01010101u,
-        };
-        run.rows_behind = v->height - run.rows;
+    for (int32_t top = 0; top < v->output_height; top += p->block_rows) {
+        const int32_t block_rows = min(p->block_rows, v->output_height - top);
+        const int32_t y = top * v->stride_y - v->pad_top;
+        const int32_t end = y + p->slots - (p->block_rows - block_rows) * v->stride_y;
         for (int32_t c = 0; c < channels; c += p->group) {
             const int32_t outputs_before = c * p->depth_multiplier;
+            int32_t slot = keeps ? (y + v->pad_top) % p->slots : 0;
             run.channels = min(channels - c, p->group);
             run.stream = p->stream + outputs_before * channel_words;
             run.output = output + outputs_before;
-            for (int32_t ky = 0; !keeps && ky < v->height; ++ky) {
-                pack_row(p, input + c, y + ky * v->dilation_y, run.channels,
-                         scratch + ky * row_bytes);
+            for (int32_t row = keeps && packed > y ? packed : y; row < end; ++row) {
+                const int32_t place = keeps ? (row + v->pad_top) % p->slots : row - y;
+                pack_row(p, input + c, row, run.channels, scratch + place * row_bytes);
             }
-            p->routine(&run);
+            for (int32_t i = 0; i < block_rows; ++i) {
+                run.first = scratch + slot * row_bytes;
+                run.rows =
+                    min(v->height, (p->slots - slot + v->dilation_y - 1) / v->dilation_y);
+                run.rows_behind = v->height - run.rows;
+                run.behind = (run.rows * v->dilation_y - p->slots) * row_bytes;
+                p->routine(&run);
+                run.output += v->output_width * output_channels;
+                slot += v->stride_y;
+            }
         }
-        output += v->output_width * output_channels;
+        packed = end;
+        output += block_rows * v->output_width * output_channels;
     }
 }

@@ -6,7 +6,7 @@
  * SMLADX multiplies lie side by side, and where padding is ordinary data. A plane is a channel's row
  * or, of a dilated window, every dilation_x-th column of it. Then each channel's row is computed,
  * four outputs at a time. Either all channels' rows are kept, and each output row adds the rows
- * that are new; or a few channels' at a time, turned again for each output row.
+ * that are new; or those of a few channels at a time are turned for each block of output rows.
  */
 #ifndef EDGEMCU_KERNELS_DEPTHWISE_ROWS_DSP_INT8_H
 #define EDGEMCU_KERNELS_DEPTHWISE_ROWS_DSP_INT8_H
@@ -41,8 +41,8 @@ struct depthwise_rows_dsp_int8_params {
     struct window window; /* stride_x 1 or 2; 1 where dilation_x is not */
     int32_t depth_multiplier;
     int32_t group;       /* input channels at a time: all, or some multiple of 4 */
-    int32_t slots;       /* rows in scratch memory: (height - 1) x dilation_y + 1 of all channels,
-                            else `height` */
+    int32_t block_rows;  /* output rows at a time: 1 of all channels */
+    int32_t slots;       /* rows in scratch memory: what `block_rows` rows of outputs read */
     int32_t planes;      /* per channel and row: as many as there are first columns, dilation_x at
                             most */
     int32_t plane_bytes; /* of what the longest plane's outputs read, in blocks of four */
