@@ -94,7 +94,7 @@ class _Layer:
         **options: Any,
     ) -> Case:
         """Output scales of about 1: weights' scales decide how large the outputs get."""
-        if operator != "MEAN":
+        if operator not in ("MEAN", "HARD_SWISH"):
             options["activation"] = ACTIVATIONS[self.integer(0, 3)]
         scale, zero_point = quantization or (float(self.pick(1, 1, 2)), self.zero_point())
         tensor = self.builder.op(operator, inputs, shape, scale, zero_point, **options)
@@ -222,7 +222,7 @@ def _sum(c: _Layer, operator: str) -> Case:
     return c.finish(operator, x, shape)
 
 
-def average_pool(c: _Layer) -> Case:
+def _pool(c: _Layer, operator: str) -> Case:
     size, channels = (c.integer(1, 12), c.integer(1, 12)), c.integer(1, 9)
     window, stride = (c.integer(1, 12), c.integer(1, 12)), (c.integer(1, 3), c.integer(1, 3))
     zero_point = c.zero_point()
@@ -230,11 +230,32 @@ def average_pool(c: _Layer) -> Case:
     padding, (rows, columns) = c.window(size, window, stride)
     shape = (1, rows, columns, channels)
     options = {"padding": padding, "window": window, "stride": stride}
-    return c.finish("AVERAGE_POOL_2D", [x], shape, (0.05, zero_point), **options)
+    return c.finish(operator, [x], shape, (0.05, zero_point), **options)
+
+
+def mul(c: _Layer) -> Case:
+    """Of one shape, or one operand per channel, per pixel, or of a single value."""
+    height, width, channels = c.integer(1, 5), c.integer(1, 5), c.integer(1, 13)
+    whole = (1, height, width, channels)
+    other = (whole, (1, 1, 1, channels), (1, height, width, 1), (1, 1, 1, 1))[c.integer(0, 3)]
+    shapes = [whole, other]
+    if c.integer(0, 1):
+        shapes.reverse()
+    scales = [0.05, float(np.float32(np.exp(c.rng.uniform(-5, -1))))]
+    x = [c.input(shape, s, c.zero_point()) for shape, s in zip(shapes, scales, strict=True)]
+    quantization = (float(np.float32(np.exp(c.rng.uniform(-4, 1)))), c.zero_point())
+    return c.finish("MUL", x, whole, quantization)
+
+
+def lookup(c: _Layer) -> Case:
+    shape = (1, c.integer(1, 6), c.integer(1, 6), c.integer(1, 9))
+    x = c.input(shape, 0.05, c.zero_point())
+    return c.finish("HARD_SWISH", [x], shape, (0.04, c.zero_point()))
 
 
 def mean(c: _Layer) -> Case:
-    shape = (1, c.integer(1, 12), c.integer(1, 12), c.integer(1, 9))
+    """Up to 400 pixels: more than 16 bits hold the sum of."""
+    shape = (1, c.integer(1, 20), c.integer(1, 20), c.integer(1, 9))
     x = c.input(shape, 1.0, c.zero_point())
     axes = c.builder.constant(np.array([1, 2], np.int32))
     return c.finish("MEAN", [x, axes], (1, shape[3]))
@@ -251,7 +272,10 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "fully_connected": fully_connected,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
-    "average_pool": average_pool,
+    "average_pool": lambda c: _pool(c, "AVERAGE_POOL_2D"),
+    "max_pool": lambda c: _pool(c, "MAX_POOL_2D"),
+    "mul": mul,
+    "lookup": lookup,
     "mean": mean,
 }
 
@@ -264,6 +288,7 @@ def make_case(kind: str, seed: int) -> Case:
 DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_1x1", "conv_1x1_dsp_int8", o.Convolution),
     ("conv_1x1", "conv_2d_dsp_int8", o.Convolution),
+    ("conv_1x1", "fully_connected_dsp_int8", o.Convolution),
     ("conv_2d", "conv_2d_dsp_int8", o.Convolution),
     ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
@@ -276,6 +301,9 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
     ("average_pool", "average_pool_2d_dsp_int8", o.Pool),
+    ("max_pool", "max_pool_2d_dsp_int8", o.Pool),
+    ("mul", "mul_dsp_int8", o.Product),
+    ("lookup", "lookup_dsp_int8", o.Lookup),
     ("mean", "mean_dsp_int8", o.Mean),
 )
 

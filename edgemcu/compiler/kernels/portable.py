@@ -67,7 +67,8 @@ def _mean(operation: o.Mean) -> Binding:
     )
 
 
-def _elementwise_overlap(shape: tuple[int, ...], *inputs: tuple[int, ...]) -> dict[int, int]:
+def elementwise_overlap(shape: tuple[int, ...], *inputs: tuple[int, ...]) -> dict[int, int]:
+    """Operands of the output's shape may be the same memory; repeated ones may not."""
     return {i: ov.IN_PLACE for i, size in enumerate(inputs) if prod(size) == prod(shape)}
 
 
@@ -87,7 +88,7 @@ def _sum(operation: o.Sum) -> Binding:
             "out": lay.output_fields(operation.output),
         },
         params_type=f"struct {'sub' if operation.subtract else 'add'}_int8_params",
-        overlap=_elementwise_overlap(*shapes),
+        overlap=elementwise_overlap(*shapes),
     )
 
 
@@ -103,7 +104,7 @@ def _product(operation: o.Product) -> Binding:
             "out": lay.output_fields(operation.output),
         },
         params_type="struct mul_int8_params",
-        overlap=_elementwise_overlap(*shapes),
+        overlap=elementwise_overlap(*shapes),
     )
 
 

@@ -1,4 +1,4 @@
-"""Sums of two tensors, and means over an image."""
+"""Sums and products of two tensors, tables, pooling, and means over an image."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4.rounding import (
-    FOLDER,
-)
-from edgemcu.compiler.kernels.portable import pool
+from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, rounding
+from edgemcu.compiler.kernels.portable import elementwise_overlap, pool
 
 # The factor of a half, which the operand with the larger scale has.
 HALF = (1 << 30, 0)
@@ -69,14 +67,67 @@ def _sum(operation: o.Sum) -> Binding:
     )
 
 
+def _product_factors(operation: o.Product) -> tuple[int, int, int] | None:
+    """Multiplier, offset and shift for products that are 4 times too large; None if they would not
+    be exact."""
+    multiplier, shift = operation.factor
+    scales = o.ChannelScales(
+        bias=np.zeros(1, np.int32),
+        multiplier=np.array([multiplier], np.int32),
+        shift=np.array([shift], np.int8),
+    )
+    largest = max(
+        abs((a - operation.zero_point_a) * (b - operation.zero_point_b))
+        for a in (-128, 127)
+        for b in (-128, 127)
+    )
+    factors = rounding(scales, operation.output, np.array([largest], np.int64), scale_bits=2)
+    if factors is None:
+        return None
+    first, second, third = (int(values[0]) for values in factors)
+    return first, second, third
+
+
+def _product(operation: o.Product) -> Binding:
+    factors = _product_factors(operation)
+    assert factors is not None
+    shapes = operation.shape, operation.shape_a, operation.shape_b
+    return Binding(
+        params={
+            "shape": lay.broadcast_fields(*shapes),
+            "zero_point_a": operation.zero_point_a,
+            "zero_point_b": operation.zero_point_b,
+            **dict(zip(("multiplier", "offset", "shift"), factors, strict=True)),
+            "min": operation.output.min,
+            "max": operation.output.max,
+        },
+        params_type="struct mul_dsp_int8_params",
+        overlap=elementwise_overlap(*shapes),
+    )
+
+
+def _product_cost(operation: o.Product) -> float:
+    shapes = operation.shape, operation.shape_a, operation.shape_b
+    *sizes, row = lay.broadcast_fields(*shapes)["size"]
+    return float(prod(sizes) * (56 * -(-row // 4) + 60))
+
+
+def _lookup(operation: o.Lookup) -> Binding:
+    return Binding(
+        params={"elements": operation.elements, "table": Array(np.roll(operation.table, 128))},
+        params_type="struct lookup_dsp_int8_params",
+        overlap={0: ov.IN_PLACE},
+    )
+
+
 # What sum_channels.h adds up in 16 bits.
-MAX_MEAN_PIXELS = 255
+MAX_AVERAGED_PIXELS = 255
 
 
 def _pool_cost(operation: o.Pool) -> float:
     window = operation.window
     outputs = prod(window.output_size) * window.input_channels
-    return outputs * (2.0 * window.taps + 25)
+    return outputs * (2.0 * window.taps + (25 if operation.average else 8))
 
 
 def _reduces_image(operation: o.Mean) -> bool:
@@ -84,7 +135,7 @@ def _reduces_image(operation: o.Mean) -> bool:
     *sizes, _ = operation.shape
     *reduced, channels_too = operation.reduced
     whole = all(size == 1 or is_reduced for size, is_reduced in zip(sizes, reduced, strict=True))
-    return whole and not channels_too and prod(sizes) <= MAX_MEAN_PIXELS
+    return whole and not channels_too
 
 
 def _mean(operation: o.Mean) -> Binding:
@@ -114,10 +165,37 @@ KERNELS: tuple[AnyKernel, ...] = (
         headers=("dsp.h",),
     ),
     Kernel(
+        "mul_dsp_int8",
+        FOLDER,
+        o.Product,
+        applies=lambda operation: _product_factors(operation) is not None,
+        cost=_product_cost,
+        bind=_product,
+        headers=("dsp.h", "../portable/broadcast.h"),
+    ),
+    Kernel(
+        "lookup_dsp_int8",
+        FOLDER,
+        o.Lookup,
+        applies=lambda operation: True,
+        cost=lambda operation: 6.0 * operation.elements,
+        bind=_lookup,
+        headers=("dsp.h",),
+    ),
+    Kernel(
+        "max_pool_2d_dsp_int8",
+        FOLDER,
+        o.Pool,
+        applies=lambda operation: not operation.average,
+        cost=_pool_cost,
+        bind=pool,
+        headers=("dsp.h", "../portable/pool_window.h"),
+    ),
+    Kernel(
         "average_pool_2d_dsp_int8",
         FOLDER,
         o.Pool,
-        applies=lambda operation: operation.average and operation.window.taps <= MAX_MEAN_PIXELS,
+        applies=lambda operation: operation.average and operation.window.taps <= MAX_AVERAGED_PIXELS,
         cost=_pool_cost,
         bind=pool,
         headers=(

@@ -213,6 +213,24 @@ static inline uint32_t clamp_bytes(uint32_t x, uint32_t min, uint32_t max)
 #endif
 }
 
+/* The larger of each byte of a and b, signed. */
+static inline uint32_t max_bytes(uint32_t a, uint32_t b)
+{
+#if EDGEMCU_DSP
+    uint32_t result;
+    __asm("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    uint32_t result = 0;
+    for (int shift = 0; shift < 32; shift += 8) {
+        const int8_t x = (int8_t)(uint8_t)(a >> shift);
+        const int8_t y = (int8_t)(uint8_t)(b >> shift);
+        result |= (uint32_t)(uint8_t)(x > y ? x : y) << shift;
+    }
+    return result;
+#endif
+}
+
 #if !EDGEMCU_DSP
 static inline int32_t half(uint32_t x, int top)
 {

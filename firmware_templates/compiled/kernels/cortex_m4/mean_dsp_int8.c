@@ -7,11 +7,20 @@ void mean_dsp_int8(const struct mean_dsp_int8_params *p, const int8_t *input, in
 {
     for (int32_t c = 0; c < p->channels; c += 4) {
         const int32_t count = p->channels - c < 4 ? p->channels - c : 4;
-        int32_t sums[4];
-        sum_channels(input + c, 1, p->pixels, p->channels, 0, count, sums);
+        int32_t sums[4] = {-p->zero_point_sum, -p->zero_point_sum, -p->zero_point_sum,
+                           -p->zero_point_sum};
+        const int8_t *x = input + c;
+        for (int32_t left = p->pixels; left > 0; left -= SUM_CHANNELS_MAX_PIXELS) {
+            const int32_t pixels = left < SUM_CHANNELS_MAX_PIXELS ? left : SUM_CHANNELS_MAX_PIXELS;
+            int32_t part[4];
+            sum_channels(x, 1, pixels, p->channels, 0, count, part);
+            for (int32_t i = 0; i < 4; ++i) {
+                sums[i] += part[i];
+            }
+            x += pixels * p->channels;
+        }
         for (int32_t i = 0; i < count; ++i) {
-            const int32_t sum = sums[i] - p->zero_point_sum;
-            output[c + i] = requantize(sum, p->multiplier, p->shift, &p->out);
+            output[c + i] = requantize(sums[i], p->multiplier, p->shift, &p->out);
         }
     }
 }

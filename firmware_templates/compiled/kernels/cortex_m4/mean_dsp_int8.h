@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mean over the pixels of an image, up to 255 of them. */
+/* Mean over the pixels of an image. */
 #ifndef EDGEMCU_KERNELS_MEAN_DSP_INT8_H
 #define EDGEMCU_KERNELS_MEAN_DSP_INT8_H
 
