@@ -11,7 +11,7 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, rounding
+from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER
 from edgemcu.compiler.kernels.portable import elementwise_overlap, pool
 
 # The factor of a half, which the operand with the larger scale has.
@@ -67,49 +67,39 @@ def _sum(operation: o.Sum) -> Binding:
     )
 
 
-def _product_factors(operation: o.Product) -> tuple[int, int, int] | None:
-    """Multiplier, offset and shift for products that are 4 times too large; None if they would not
-    be exact."""
-    multiplier, shift = operation.factor
-    scales = o.ChannelScales(
-        bias=np.zeros(1, np.int32),
-        multiplier=np.array([multiplier], np.int32),
-        shift=np.array([shift], np.int8),
-    )
-    largest = max(
-        abs((a - operation.zero_point_a) * (b - operation.zero_point_b))
-        for a in (-128, 127)
-        for b in (-128, 127)
-    )
-    factors = rounding(scales, operation.output, np.array([largest], np.int64), scale_bits=2)
-    if factors is None:
-        return None
-    first, second, third = (int(values[0]) for values in factors)
-    return first, second, third
+def _product_swaps(operation: o.Product) -> bool:
+    """Whether the first operand has one value for a whole row of the second."""
+    fields = lay.broadcast_fields(operation.shape, operation.shape_a, operation.shape_b)
+    return bool(fields["stride_a"][-1] == 0)
 
 
 def _product(operation: o.Product) -> Binding:
-    factors = _product_factors(operation)
-    assert factors is not None
-    shapes = operation.shape, operation.shape_a, operation.shape_b
+    swap = _product_swaps(operation)
+    shapes = [operation.shape_a, operation.shape_b]
+    zero_points = [operation.zero_point_a, operation.zero_point_b]
+    order = [1, 0] if swap else [0, 1]
+    multiplier, shift = operation.factor
     return Binding(
         params={
-            "shape": lay.broadcast_fields(*shapes),
-            "zero_point_a": operation.zero_point_a,
-            "zero_point_b": operation.zero_point_b,
-            **dict(zip(("multiplier", "offset", "shift"), factors, strict=True)),
+            "shape": lay.broadcast_fields(operation.shape, *(shapes[i] for i in order)),
+            "swap": int(swap),
+            "zero_point_a": zero_points[order[0]],
+            "zero_point_b": zero_points[order[1]],
+            "multiplier": multiplier,
+            "offset": (1 << (-shift - 1)) + (operation.output.zero_point << -shift),
+            "shift": -shift,
             "min": operation.output.min,
             "max": operation.output.max,
         },
         params_type="struct mul_dsp_int8_params",
-        overlap=elementwise_overlap(*shapes),
+        overlap=elementwise_overlap(operation.shape, *shapes),
     )
 
 
 def _product_cost(operation: o.Product) -> float:
     shapes = operation.shape, operation.shape_a, operation.shape_b
     *sizes, row = lay.broadcast_fields(*shapes)["size"]
-    return float(prod(sizes) * (56 * -(-row // 4) + 60))
+    return float(prod(sizes) * (52 * -(-row // 4) + 60))
 
 
 def _lookup(operation: o.Lookup) -> Binding:
@@ -168,7 +158,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         "mul_dsp_int8",
         FOLDER,
         o.Product,
-        applies=lambda operation: _product_factors(operation) is not None,
+        applies=lambda operation: 1 <= -operation.factor[1] <= 22,
         cost=_product_cost,
         bind=_product,
         headers=("dsp.h", "../portable/broadcast.h"),
@@ -195,7 +185,9 @@ KERNELS: tuple[AnyKernel, ...] = (
         "average_pool_2d_dsp_int8",
         FOLDER,
         o.Pool,
-        applies=lambda operation: operation.average and operation.window.taps <= MAX_AVERAGED_PIXELS,
+        applies=lambda operation: (
+            operation.average and operation.window.taps <= MAX_AVERAGED_PIXELS
+        ),
         cost=_pool_cost,
         bind=pool,
         headers=(
