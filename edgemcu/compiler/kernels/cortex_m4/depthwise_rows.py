@@ -115,7 +115,8 @@ def _rows(operation: o.DepthwiseConvolution) -> _Rows:
     window, channels = operation.window, operation.window.input_channels
     rows, stride, plane = _window_rows(window), window.stride[0], _channel_bytes(window)
     small = stride == 1 or prod(window.input_size) * channels <= MAX_SHRINKING_INPUT
-    if channels <= 4 or (small and rows * channels * plane <= MAX_KEPT_ROWS):
+    again = small and rows > stride
+    if channels <= 4 or (again and rows * channels * plane <= MAX_KEPT_ROWS):
         return _Rows(True, channels, 1, rows)
     row_bytes = window.output_size[1] * int(operation.weights.shape[2])
     fitting = (MAX_PASSING_ROWS // (4 * plane) - rows) // stride

@@ -35,7 +35,7 @@ def _bind(operation: o.FullyConnected) -> Binding:
 def _cost(operation: o.FullyConnected) -> float:
     channels, inputs = (int(size) for size in operation.weights.shape)
     blocks = -(-channels // 4)
-    return float(operation.rows * (blocks * (27 * -(-inputs // 4) + 140) + 30))
+    return float(operation.rows * (blocks * (23 * -(-inputs // 4) + 153) + 40))
 
 
 def _as_fully_connected(operation: o.Convolution) -> o.FullyConnected:

@@ -213,6 +213,19 @@ static inline uint32_t clamp_bytes(uint32_t x, uint32_t min, uint32_t max)
 #endif
 }
 
+/* The second byte of a word and those above it, replaced by the lowest of others. */
+static inline uint32_t with_bytes(uint32_t word, uint32_t second, uint32_t third, uint32_t fourth)
+{
+#if EDGEMCU_DSP
+    __asm("bfi %0, %1, #8, #8\n\tbfi %0, %2, #16, #8\n\tbfi %0, %3, #24, #8"
+          : "+r"(word)
+          : "r"(second), "r"(third), "r"(fourth));
+    return word;
+#else
+    return (word & 0xffu) | ((second & 0xffu) << 8) | ((third & 0xffu) << 16) | (fourth << 24);
+#endif
+}
+
 /* The larger of each byte of a and b, signed. */
 static inline uint32_t max_bytes(uint32_t a, uint32_t b)
 {

@@ -50,6 +50,56 @@ static inline void add_word(struct four_sums *sums, uint32_t x, const int32_t *f
     sums->s3 = add_products(sums->s3, w3, l, h);
 }
 
+#if EDGEMCU_DSP
+/* A word of weights for two channels. */
+#define LOAD_PAIR(stream)                                                                          \
+    "ldr    %[w0], [%[" stream "]], #4 \n"                                                         \
+    "ldr    %[w1], [%[" stream "]], #4 \n"
+
+/* Their products, onto the sums s and t. */
+#define ADD_PAIR(s, t)                                                                             \
+    "smlad  %[" s "], %[w0], %[l], %[" s "] \n"                                                    \
+    "smlad  %[" t "], %[w1], %[l], %[" t "] \n"                                                    \
+    "sxtb16 %[w0], %[w0]           \n"                                                             \
+    "sxtb16 %[w1], %[w1]           \n"                                                             \
+    "smlad  %[" s "], %[w0], %[h], %[" s "] \n"                                                    \
+    "smlad  %[" t "], %[w1], %[h], %[" t "] \n"
+
+/* What add_word does; of loads behind one another only the first takes two cycles. */
+#define ADD_WORD                                                                                   \
+    "ldr    %[l], [%[x]], #4       \n" LOAD_PAIR("first")                                          \
+    "eor    %[h], %[l], %[flipped] \n"                                                             \
+    "sxtb16 %[l], %[l]             \n" ADD_PAIR("s0", "s1") LOAD_PAIR("second")                    \
+        ADD_PAIR("s2", "s3")
+#endif
+
+/* Adds the products of `n` inputs, a multiple of 8 that is not 0. */
+static inline void add_words(struct four_sums *sums, const int8_t *x, const int32_t *first,
+                             const int32_t *second, int32_t n)
+{
+#if EDGEMCU_DSP
+    uint32_t l;
+    uint32_t h;
+    uint32_t w0;
+    uint32_t w1;
+    __asm volatile("1:             \n" ADD_WORD ADD_WORD
+                   "subs   %[n], %[n], #8 \n"
+                   "bne    1b      \n"
+                   : [s0] "+r"(sums->s0), [s1] "+r"(sums->s1), [s2] "+r"(sums->s2),
+                     [s3] "+r"(sums->s3), [x] "+r"(x), [first] "+r"(first), [second] "+r"(second),
+                     [n] "+r"(n), [l] "=&r"(l), [h] "=&r"(h), [w0] "=&r"(w0), [w1] "=&r"(w1)
+                   : [flipped] "r"(FLIPPED)
+                   : "cc", "memory");
+#else
+    for (; n > 0; n -= 4) {
+        add_word(sums, load_word(x), first, second);
+        first += 2;
+        second += 2;
+        x += 4;
+    }
+#endif
+}
+
 /* `first` and `second` are the streams of two pairs of channels. */
 static struct four_sums sum_four(const int32_t *first, const int32_t *second, const int8_t *x,
                                  int32_t n)
@@ -58,12 +108,13 @@ static struct four_sums sum_four(const int32_t *first, const int32_t *second, co
                              (uint32_t)second[1]};
     first += WORDS_BEFORE;
     second += WORDS_BEFORE;
-    for (; n >= 8; n -= 8) {
-        add_word(&sums, load_word(x), first, second);
-        add_word(&sums, load_word(x + 4), first + 2, second + 2);
-        first += 4;
-        second += 4;
-        x += 8;
+    const int32_t eights = n & ~7;
+    if (eights > 0) {
+        add_words(&sums, x, first, second, eights);
+        first += eights / 2;
+        second += eights / 2;
+        x += eights;
+        n -= eights;
     }
     if (n >= 4) {
         add_word(&sums, load_word(x), first, second);
@@ -78,35 +129,43 @@ static struct four_sums sum_four(const int32_t *first, const int32_t *second, co
     return sums;
 }
 
-/* scale: multiplier, offset, shift; see dot_3x2.h. */
-static inline int8_t scaled(const struct fully_connected_dsp_int8_params *p, uint32_t sum,
-                            const int32_t *scale)
+/* A sum as an output, not clamped yet; `tie` is added to a negative sum's offset. scale: multiplier,
+ * offset, shift; see dot_3x2.h. */
+static inline uint32_t scaled(uint32_t sum, const int32_t *scale, int32_t tie)
 {
-    int32_t offset = scale[1];
-    if (!p->relu) {
-        offset += ((int32_t)sum >> 31) * (1 << 7);
-    }
-    int32_t value = saturate_int8(smmla((int32_t)sum, scale[0], offset) >> scale[2]);
-    value = value < p->min ? p->min : value;
-    return (int8_t)(value > p->max ? p->max : value);
+    const int32_t offset = scale[1] + (((int32_t)sum >> 31) & tie);
+    return (uint32_t)saturate_int8(smmla((int32_t)sum, scale[0], offset) >> scale[2]);
 }
 
 static void fully_connected_row(const struct fully_connected_dsp_int8_params *p,
                                 const int8_t *input, int8_t *output)
 {
-    const int32_t groups = (p->input_channels + 3) / 4;
-    const int32_t pair = WORDS_BEFORE + 2 * groups + WORDS_BEHIND;
+    const int32_t inputs = p->input_channels;
+    const int32_t pair = WORDS_BEFORE + 2 * ((inputs + 3) / 4) + WORDS_BEHIND;
+    const int32_t tie = p->relu ? 0 : -(1 << 7);
+    const uint32_t min = (uint8_t)p->min * 0x01010101u;
+    const uint32_t max = (uint8_t)p->max * 0x01010101u;
     const int32_t *stream = p->stream;
 
-    for (int32_t c = 0; c < p->output_channels; c += 4) {
-        const int32_t count = p->output_channels - c < 4 ? p->output_channels - c : 4;
+    for (int32_t count = p->output_channels; count > 0; count -= 4) {
         /* Without a second pair the first is computed twice. */
         const int32_t *second = count > 2 ? stream + pair : stream;
-        const int32_t *scales[2] = {stream + pair - WORDS_BEHIND, second + pair - WORDS_BEHIND};
-        const struct four_sums found = sum_four(stream, second, input, p->input_channels);
-        const uint32_t sums[4] = {found.s0, found.s1, found.s2, found.s3};
-        for (int32_t i = 0; i < count; ++i) {
-            output[c + i] = scaled(p, sums[i], scales[i / 2] + i % 2 * SCALE_WORDS);
+        const struct four_sums sums = sum_four(stream, second, input, inputs);
+        const int32_t *scales = stream + pair - WORDS_BEHIND;
+        const uint32_t output0 = scaled(sums.s0, scales, tie);
+        const uint32_t output1 = scaled(sums.s1, scales + SCALE_WORDS, tie);
+        scales = second + pair - WORDS_BEHIND;
+        const uint32_t output2 = scaled(sums.s2, scales, tie);
+        const uint32_t output3 = scaled(sums.s3, scales + SCALE_WORDS, tie);
+        uint32_t word = clamp_bytes(with_bytes(output0, output1, output2, output3), min, max);
+        if (count >= 4) {
+            store_word(output, word);
+            output += 4;
+        } else {
+            for (int32_t i = 0; i < count; ++i) {
+                *output++ = (int8_t)(uint8_t)word;
+                word >>= 8;
+            }
         }
         stream += 2 * pair;
     }
