@@ -73,15 +73,20 @@ def _planes(window: o.Window) -> int:
     return min(window.dilation[1], window.output_size[1])
 
 
+def _block(window: o.Window) -> int:
+    """Outputs that are computed at a time."""
+    return 6 if window.stride[1] == 1 else 4
+
+
 def _blocks(window: o.Window) -> int:
-    """Of four outputs in the longest plane of a row."""
-    return -(-window.output_size[1] // (4 * _planes(window)))
+    """In the longest plane of a row."""
+    return -(-window.output_size[1] // (_block(window) * _planes(window)))
 
 
 def _plane_bytes(window: o.Window) -> int:
     blocks, words = _blocks(window), _words(window)
-    stride = window.stride[1]
-    return 4 * (2 * stride * (blocks - 1) + words + (1 if stride == 1 else 3))
+    per_block, behind = (3, 2) if window.stride[1] == 1 else (4, 3)
+    return 4 * (per_block * (blocks - 1) + words + behind)
 
 
 def _channel_bytes(window: o.Window) -> int:

@@ -5,277 +5,314 @@
 
 #include "dsp.h"
 
-enum { OUTPUTS = 4, SCALE_WORDS = 3 };
+enum { SCALE_WORDS = 3 };
 
-/* The rows of some channels, and what is computed of them. */
+/* One output row of some channels, one plane of each; assembly knows the offsets, which are also
+ * those of its frame. */
 struct depthwise_rows_run {
-    const int8_t *first;      /* the window's first row */
-    int32_t rows;             /* up to the end of the ring of rows, 1 or more */
-    int32_t rows_behind;      /* from its beginning on */
-    int32_t row_step;         /* bytes from a row of the window to the next */
-    int32_t behind;           /* bytes from the first of `rows` to the first of `rows_behind` */
-    const int32_t *stream;    /* of the first output channel */
-    int8_t *output;           /* of the first output channel */
-    int32_t pixel;            /* bytes from an output to its right neighbour */
-    int32_t width;            /* outputs in a row */
-    int32_t channels;         /* of the input */
-    int32_t depth_multiplier; /* outputs per channel of the input */
-    int32_t planes;           /* per channel */
-    int32_t plane_bytes;
-    uint32_t min; /* four times the same byte */
-    uint32_t max;
-};
-
-/* Sums of four neighbouring outputs, 256 times too large. */
-struct row_sums {
-    uint32_t s0;
-    uint32_t s1;
-    uint32_t s2;
-    uint32_t s3;
+    const int8_t *plane;   /* 0: the first channel's, of the window's first row */
+    int8_t *output;        /* 4: the first channel's */
+    const int32_t *stream; /* 8: the first channel's */
+    int32_t channels;      /* 12: of the output */
+    int32_t plane_step;    /* 16: bytes from a channel's plane to the next one's */
+    int32_t pixel;         /* 20: bytes from an output to its right neighbour */
+    int32_t count;         /* 24: outputs */
+    int32_t rows;          /* 28: of the window up to the end of the ring of rows, 1 or more */
+    int32_t rows_behind;   /* 32: from its beginning on */
+    int32_t behind;        /* 36: bytes from the first of `rows` to the first of `rows_behind` */
+    int32_t row_step;      /* 40: bytes from a row of the window to the next */
+    uint32_t min;          /* 44: four times the same byte */
+    uint32_t max;          /* 48 */
 };
 
 #if EDGEMCU_DSP
-#define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* Stride 1. Even outputs begin with a word of the plane: they take the words of weights as they
- * are. Odd ones begin in the middle of it: they take the second weight of a word with the first one
- * of the next. %4 to %7: two words of the plane, two of weights. */
+/* Registers: r0 row, r1 stream, r2 rows left, r3 bytes to the next row, r4 .. r9 sums. Frame: the
+ * run; 52 outputs left, 56 the block's plane, 60 its output. */
+
+/* Six outputs with a stride of 1: r10 and r11 weights, r12 and lr inputs. Even outputs begin with a
+ * word of the plane and take the words of weights as they are. Odd ones begin in the middle of it:
+ * they take the second weight of a word with the first one of the next. */
+
 #define FIRST_WORD_1                                                                               \
-    "ldr    %4, [%9]               \n"                                                             \
-    "ldr    %5, [%9, #4]           \n"                                                             \
-    "ldr    %6, [%8], #4           \n"                                                             \
-    "smladx %0, %4, %6, %0         \n"                                                             \
-    "smlatt %1, %4, %6, %1         \n"                                                             \
-    "smladx %2, %5, %6, %2         \n"                                                             \
-    "smlatt %3, %5, %6, %3         \n"
+    "ldr    r12, [r0]               \n"                                                            \
+    "ldr    lr, [r0, #4]            \n"                                                            \
+    "ldr    r10, [r1], #4           \n"                                                            \
+    "smladx r4, r12, r10, r4        \n"                                                            \
+    "smlatt r5, r12, r10, r5        \n"                                                            \
+    "ldr    r12, [r0, #8]           \n"                                                            \
+    "smladx r6, lr, r10, r6         \n"                                                            \
+    "smlatt r7, lr, r10, r7         \n"                                                            \
+    "smladx r8, r12, r10, r8        \n"                                                            \
+    "smlatt r9, r12, r10, r9        \n"
 
+/* x and next hold the two words that follow the first one of this step; `before` and w are this
+ * word of weights and the one before. */
 #define NEXT_WORD_1(offset, x, next, before, w)                                                    \
-    "ldr    " w ", [%8], #4        \n"                                                             \
-    "ldr    " next ", [%9, #" offset "] \n"                                                        \
+    "ldr    " w ", [r1], #4        \n"                                                             \
     "pkhbt  " before ", " before ", " w " \n"                                                      \
-    "smladx %0, " x ", " w ", %0   \n"                                                             \
-    "smlad  %1, " x ", " before ", %1 \n"                                                          \
-    "smladx %2, " next ", " w ", %2 \n"                                                            \
-    "smlad  %3, " next ", " before ", %3 \n"
+    "smladx r4, " x ", " w ", r4   \n"                                                             \
+    "smlad  r5, " x ", " before ", r5 \n"                                                          \
+    "ldr    " x ", [r0, #" offset "] \n"                                                           \
+    "smladx r6, " next ", " w ", r6 \n"                                                            \
+    "smlad  r7, " next ", " before ", r7 \n"                                                       \
+    "smladx r8, " x ", " w ", r8   \n"                                                             \
+    "smlad  r9, " x ", " before ", r9 \n"
 
 #define ROW_1_1 FIRST_WORD_1
-#define ROW_1_2 ROW_1_1 NEXT_WORD_1("8", "%5", "%4", "%6", "%7")
-#define ROW_1_3 ROW_1_2 NEXT_WORD_1("12", "%4", "%5", "%7", "%6")
-#define ROW_1_4 ROW_1_3 NEXT_WORD_1("16", "%5", "%4", "%6", "%7")
+#define ROW_1_2 ROW_1_1 NEXT_WORD_1("12", "lr", "r12", "r10", "r11")
+#define ROW_1_3 ROW_1_2 NEXT_WORD_1("16", "r12", "lr", "r11", "r10")
+#define ROW_1_4 ROW_1_3 NEXT_WORD_1("20", "lr", "r12", "r10", "r11")
 
-/* Stride 2: all outputs begin with a word of the plane. %4 to %7: the words of four outputs, %9 of
- * weights. */
+/* Four outputs with a stride of 2, all of which begin with a word of the plane: r8 .. r11 inputs,
+ * r12 weights. */
 #define MULTIPLY_2(x0, x1, x2, x3)                                                                 \
-    "smladx %0, " x0 ", %9, %0    \n"                                                             \
-    "smladx %1, " x1 ", %9, %1    \n"                                                             \
-    "smladx %2, " x2 ", %9, %2    \n"                                                             \
-    "smladx %3, " x3 ", %9, %3    \n"
+    "smladx r4, " x0 ", r12, r4    \n"                                                             \
+    "smladx r5, " x1 ", r12, r5    \n"                                                             \
+    "smladx r6, " x2 ", r12, r6    \n"                                                             \
+    "smladx r7, " x3 ", r12, r7    \n"
 
 #define FIRST_WORD_2                                                                               \
-    "ldr    %4, [%10]               \n"                                                             \
-    "ldr    %5, [%10, #4]           \n"                                                             \
-    "ldr    %6, [%10, #8]           \n"                                                             \
-    "ldr    %7, [%10, #12]          \n"                                                             \
-    "ldr    %9, [%8], #4          \n" MULTIPLY_2("%4", "%5", "%6", "%7")
+    "ldr    r8, [r0]               \n"                                                             \
+    "ldr    r9, [r0, #4]           \n"                                                             \
+    "ldr    r10, [r0, #8]          \n"                                                             \
+    "ldr    r11, [r0, #12]         \n"                                                             \
+    "ldr    r12, [r1], #4          \n" MULTIPLY_2("r8", "r9", "r10", "r11")
 
 #define NEXT_WORD_2(offset, x0, x1, x2, x3)                                                        \
-    "ldr    " x3 ", [%10, #" offset "] \n"                                                          \
-    "ldr    %9, [%8], #4          \n" MULTIPLY_2(x0, x1, x2, x3)
+    "ldr    " x3 ", [r0, #" offset "] \n"                                                          \
+    "ldr    r12, [r1], #4          \n" MULTIPLY_2(x0, x1, x2, x3)
 
 #define ROW_2_1 FIRST_WORD_2
-#define ROW_2_2 ROW_2_1 NEXT_WORD_2("16", "%5", "%6", "%7", "%4")
-#define ROW_2_3 ROW_2_2 NEXT_WORD_2("20", "%6", "%7", "%4", "%5")
-#define ROW_2_4 ROW_2_3 NEXT_WORD_2("24", "%7", "%4", "%5", "%6")
+#define ROW_2_2 ROW_2_1 NEXT_WORD_2("16", "r9", "r10", "r11", "r8")
+#define ROW_2_3 ROW_2_2 NEXT_WORD_2("20", "r10", "r11", "r8", "r9")
+#define ROW_2_4 ROW_2_3 NEXT_WORD_2("24", "r11", "r8", "r9", "r10")
 
-#define ADD_ROW_1(text)                                                                            \
-    __asm volatile(text                                                                            \
-                   : "+r"(sums->s0), "+r"(sums->s1), "+r"(sums->s2), "+r"(sums->s3), "=&r"(t0),    \
-                     "=&r"(t1), "=&r"(t2), "=&r"(t3), "+r"(w)                                      \
-                   : "r"(x)                                                                        \
-                   : "memory")
+#define BEGIN                                                                                      \
+    "push   {r4-r11, lr}            \n"                                                            \
+    "sub    sp, sp, #68             \n"                                                            \
+    "ldm    r0!, {r4-r10}           \n"                                                            \
+    "stm    sp, {r4-r10}            \n"                                                            \
+    "ldm    r0, {r4-r9}             \n"                                                            \
+    "add    r1, sp, #28             \n"                                                            \
+    "stm    r1, {r4-r9}             \n"                                                            \
+    "1:                             \n" /* for each channel */                                     \
+    "ldr    r0, [sp]                \n"                                                            \
+    "ldr    r4, [sp, #4]            \n"                                                            \
+    "ldr    r5, [sp, #24]           \n"                                                            \
+    "str    r0, [sp, #56]           \n"                                                            \
+    "str    r4, [sp, #60]           \n"                                                            \
+    "str    r5, [sp, #52]           \n"                                                            \
+    "2:                             \n" /* for each block of outputs */                            \
+    "ldr    r1, [sp, #8]            \n"                                                            \
+    "ldr    r2, [sp, #28]           \n"                                                            \
+    "ldr    r3, [sp, #40]           \n"                                                            \
+    "ldr    r4, [r1], #4            \n"                                                            \
+    "mov    r5, r4                  \n"                                                            \
+    "mov    r6, r4                  \n"                                                            \
+    "mov    r7, r4                  \n"
 
-#define ADD_ROW_2(text)                                                                            \
-    __asm volatile(text                                                                            \
-                   : "+r"(sums->s0), "+r"(sums->s1), "+r"(sums->s2), "+r"(sums->s3), "=&r"(t0),    \
-                     "=&r"(t1), "=&r"(t2), "=&r"(t3), "+r"(w), "=&r"(t4)                           \
-                   : "r"(x)                                                                        \
-                   : "memory")
+#define BIAS_1                                                                                     \
+    "mov    r8, r4                 \n"                                                             \
+    "mov    r9, r4                 \n"
+#define BIAS_2
 
-/* Adds the products of one row of the window; returns the next row's weights. All but the pointers
- * and the sums is constant. */
-static ALWAYS_INLINE const int32_t *add_row(struct row_sums *sums, const int8_t *x,
-                                            const int32_t *w, int32_t stride, int32_t words)
-{
-    uint32_t t0;
-    uint32_t t1;
-    uint32_t t2;
-    uint32_t t3;
-    uint32_t t4;
+#define NEXT_ROW(loop)                                                                             \
+    "add    r0, r0, r3             \n"                                                             \
+    "subs   r2, r2, #1             \n"                                                             \
+    "bne    " loop "b              \n"
 
-    switch (4 * stride + words) {
-    case 4 + 1:
-        ADD_ROW_1(ROW_1_1);
-        break;
-    case 4 + 2:
-        ADD_ROW_1(ROW_1_2);
-        break;
-    case 4 + 3:
-        ADD_ROW_1(ROW_1_3);
-        break;
-    case 4 + 4:
-        ADD_ROW_1(ROW_1_4);
-        break;
-    case 8 + 1:
-        ADD_ROW_2(ROW_2_1);
-        break;
-    case 8 + 2:
-        ADD_ROW_2(ROW_2_2);
-        break;
-    case 8 + 3:
-        ADD_ROW_2(ROW_2_3);
-        break;
-    default:
-        ADD_ROW_2(ROW_2_4);
-        break;
+#define ROWS(row)                                                                                  \
+    "3:                            \n" row NEXT_ROW("3")                                           \
+    "ldr    r2, [sp, #32]           \n"                                                            \
+    "ldr    r0, [sp, #56]           \n"                                                            \
+    "cmp    r2, #0                 \n"                                                             \
+    "beq    5f                     \n"                                                             \
+    "ldr    r10, [sp, #36]          \n"                                                            \
+    "add    r0, r0, r10             \n"                                                            \
+    "4:                            \n" row NEXT_ROW("4")                                           \
+    "5:                            \n"
+
+#define LOAD_SCALE                                                                                 \
+    "ldr    r10, [r1]               \n" /* multiplier */                                           \
+    "ldr    r11, [r1, #4]           \n" /* offset */                                               \
+    "ldr    r12, [r1, #8]           \n" /* shift */
+
+#define SCALE_RELU(sum) "smmla  " sum ", " sum ", r10, r11 \n"
+
+/* 2^7 less where the sum is negative. */
+#define SCALE_ANY(sum)                                                                             \
+    "asr    lr, " sum ", #31       \n"                                                             \
+    "add    lr, r11, lr, lsl #7    \n"                                                             \
+    "smmla  " sum ", " sum ", r10, lr \n"
+
+#define SHIFT(value) "asr    " value ", " value ", r12 \n"
+#define SATURATE(value) "ssat   " value ", #8, " value " \n"
+
+/* Compares all four bytes of a word, of which the lowest counts. */
+#define CLAMP(value)                                                                               \
+    "ssub8  lr, " value ", r10     \n"                                                             \
+    "sel    " value ", " value ", r10 \n"                                                          \
+    "ssub8  lr, r11, " value "     \n"                                                             \
+    "sel    " value ", " value ", r11 \n"
+
+#define EACH_1(f) f("r4") f("r5") f("r6") f("r7") f("r8") f("r9")
+#define EACH_2(f) f("r4") f("r5") f("r6") f("r7")
+
+#define FINISH_RELU(each) LOAD_SCALE each(SCALE_RELU) each(SHIFT) each(SATURATE)
+
+#define FINISH_ANY(each)                                                                           \
+    LOAD_SCALE each(SCALE_ANY) each(SHIFT) each(SATURATE)                                          \
+    "ldr    r10, [sp, #44]         \n"                                                             \
+    "ldr    r11, [sp, #48]         \n" each(CLAMP)
+
+/* As many of the outputs as are left; r0 output, r2 outputs left, r3 the next one's distance. */
+
+#define LOAD_OUTPUT                                                                                \
+    "ldr    r0, [sp, #60]           \n"                                                            \
+    "ldr    r2, [sp, #52]           \n"                                                            \
+    "ldr    r3, [sp, #20]           \n"                                                            \
+    "strb   r4, [r0]                \n"
+
+#define STORE_NEXT(value, place)                                                                   \
+    "cmp    r2, #" place "         \n"                                                             \
+    "ble    7f                     \n"                                                             \
+    "add    r0, r0, r3             \n"                                                             \
+    "strb   " value ", [r0]        \n"
+
+#define STORE_1                                                                                    \
+    LOAD_OUTPUT                                                                                    \
+    "cmp    r2, #6                  \n"                                                            \
+    "blt    6f                      \n"                                                            \
+    "strb   r5, [r0, r3]            \n"                                                            \
+    "strb   r6, [r0, r3, lsl #1]    \n"                                                            \
+    "add    r0, r0, r3, lsl #2      \n"                                                            \
+    "strb   r8, [r0]                \n"                                                            \
+    "strb   r9, [r0, r3]            \n"                                                            \
+    "sub    r0, r0, r3              \n"                                                            \
+    "strb   r7, [r0]                \n"                                                            \
+    "add    r0, r0, r3, lsl #1      \n"                                                            \
+    "add    r0, r0, r3              \n"                                                            \
+    REPEAT("6", "12")                                                                              \
+    "6:                            \n" STORE_NEXT("r5", "1") STORE_NEXT("r6", "2") STORE_NEXT("r7", "3")\
+        STORE_NEXT("r8", "4") END
+
+#define STORE_2                                                                                    \
+    LOAD_OUTPUT                                                                                    \
+    "cmp    r2, #4                  \n"                                                            \
+    "blt    6f                      \n"                                                            \
+    "strb   r5, [r0, r3]            \n"                                                            \
+    "strb   r6, [r0, r3, lsl #1]    \n"                                                            \
+    "add    r0, r0, r3, lsl #2      \n"                                                            \
+    "sub    r4, r0, r3              \n"                                                            \
+    "strb   r7, [r4]                \n"                                                            \
+    REPEAT("4", "16")                                                                              \
+    "6:                            \n" STORE_NEXT("r5", "1") STORE_NEXT("r6", "2") END
+
+/* After a whole block: the next one, of which `bytes` of input further, or the next channel. */
+
+#define REPEAT(outputs, bytes)                                                                     \
+    "subs   r2, r2, #" outputs "   \n"                                                             \
+    "beq    7f                      \n"                                                            \
+    "str    r0, [sp, #60]           \n"                                                            \
+    "ldr    r0, [sp, #56]           \n"                                                            \
+    "str    r2, [sp, #52]           \n"                                                            \
+    "add    r0, r0, #" bytes "     \n"                                                             \
+    "str    r0, [sp, #56]           \n"                                                            \
+    "b      2b                      \n"
+
+#define END                                                                                        \
+    "7:                             \n"                                                            \
+    "ldr    r0, [sp]                \n"                                                            \
+    "ldr    r2, [sp, #4]            \n"                                                            \
+    "ldr    r3, [sp, #16]           \n"                                                            \
+    "ldr    r4, [sp, #12]           \n"                                                            \
+    "add    r0, r0, r3              \n"                                                            \
+    "add    r2, r2, #1              \n"                                                            \
+    "add    r1, r1, #12             \n"                                                            \
+    "str    r0, [sp]                \n"                                                            \
+    "str    r2, [sp, #4]            \n"                                                            \
+    "str    r1, [sp, #8]            \n"                                                            \
+    "subs   r4, r4, #1              \n"                                                            \
+    "str    r4, [sp, #12]           \n"                                                            \
+    "bne    1b                      \n"                                                            \
+    "add    sp, sp, #68             \n"                                                            \
+    "pop    {r4-r11, pc}            \n"
+
+#define ROUTINES(stride, words)                                                                    \
+    ASSEMBLY void depthwise_rows_##stride##_##words##_relu(struct depthwise_rows_run *run          \
+                                                               IN_REGISTER)                        \
+    {                                                                                              \
+        __asm volatile(BEGIN BIAS_##stride ROWS(ROW_##stride##_##words)                            \
+                           FINISH_RELU(EACH_##stride) STORE_##stride);                             \
+    }                                                                                              \
+    ASSEMBLY void depthwise_rows_##stride##_##words##_any(struct depthwise_rows_run *run           \
+                                                              IN_REGISTER)                         \
+    {                                                                                              \
+        __asm volatile(BEGIN BIAS_##stride ROWS(ROW_##stride##_##words)                            \
+                           FINISH_ANY(EACH_##stride) STORE_##stride);                              \
     }
-    return w;
-}
 
 #else
-#define ALWAYS_INLINE inline
 
-static uint32_t swap_halves(uint32_t x)
+static int32_t weight(int32_t word, int32_t column)
 {
-    return (x << 16) | (x >> 16);
+    return half((uint32_t)word, column % 2 == 0);
 }
 
-static const int32_t *add_row(struct row_sums *sums, const int8_t *x, const int32_t *w,
-                              int32_t stride, int32_t words)
+static uint32_t sum_rows(const struct depthwise_rows_run *run, const int8_t *plane, int32_t stride,
+                         int32_t words)
 {
-    uint32_t before = 0;
-    for (int32_t i = 0; i < words; ++i) {
-        const uint32_t weights = (uint32_t)*w++;
-        const uint32_t even = swap_halves(weights);
-        if (stride == 1) {
-            const uint32_t odd = (before & 0xffffu) | (weights & 0xffff0000u);
-            sums->s0 = smlad(load_word(x), even, sums->s0);
-            sums->s1 = smlad(load_word(x), odd, sums->s1);
-            sums->s2 = smlad(load_word(x + 4), even, sums->s2);
-            sums->s3 = smlad(load_word(x + 4), odd, sums->s3);
-            before = weights;
-        } else {
-            sums->s0 = smlad(load_word(x), even, sums->s0);
-            sums->s1 = smlad(load_word(x + 4), even, sums->s1);
-            sums->s2 = smlad(load_word(x + 8), even, sums->s2);
-            sums->s3 = smlad(load_word(x + 12), even, sums->s3);
+    const int32_t *w = run->stream + 1;
+    /* With a stride of 1, there is no weight in the last half. */
+    const int32_t columns = stride == 1 ? 2 * words - 1 : 2 * words;
+    uint32_t sum = (uint32_t)run->stream[0];
+    int32_t row = 0;
+    for (int32_t i = 0; i < run->rows + run->rows_behind; ++i) {
+        row = i == run->rows ? run->behind : row;
+        for (int32_t k = 0; k < columns; ++k) {
+            int16_t x;
+            memcpy(&x, plane + row + 2 * k, sizeof x);
+            sum += (uint32_t)(x * weight(w[k / 2], k));
         }
-        x += 4;
+        w += words;
+        row += run->row_step;
     }
-    return w;
+    return sum;
 }
 
-#endif
-
-static int32_t min(int32_t a, int32_t b)
+static void run_portable(struct depthwise_rows_run *run, int32_t stride, int32_t words, int relu)
 {
-    return a < b ? a : b;
-}
+    const int32_t weights = (run->rows + run->rows_behind) * words;
+    const int32_t min = relu ? -128 : (int8_t)(uint8_t)run->min;
+    const int32_t max = relu ? 127 : (int8_t)(uint8_t)run->max;
 
-/* A sum as an output, not clamped yet; see dot_3x2.h. */
-static ALWAYS_INLINE uint32_t scaled(uint32_t sum, const int32_t *scale, int relu)
-{
-    const int32_t a = (int32_t)sum;
-    const int32_t offset = scale[1] + (relu ? 0 : (a >> 31) * (1 << 7));
-    return (uint32_t)saturate_int8(smmla(a, scale[0], offset) >> scale[2]);
-}
-
-/* The outputs of one plane; returns where the next channel's stream begins. */
-static ALWAYS_INLINE const int32_t *run_plane(const struct depthwise_rows_run *run,
-                                              const int8_t *plane, const int32_t *stream,
-                                              int8_t *output, int32_t pixel, int32_t count,
-                                              int32_t stride, int32_t words, int relu)
-{
-    const int32_t row_step = run->row_step;
-    const int32_t *scale;
-
-    do {
-        const uint32_t bias = (uint32_t)stream[0];
-        struct row_sums sums = {bias, bias, bias, bias};
-        const int32_t *w = stream + 1;
-        const int8_t *x = plane;
-        for (int32_t i = run->rows; i > 0; --i) {
-            w = add_row(&sums, x, w, stride, words);
-            x += row_step;
+    for (; run->channels > 0; --run->channels) {
+        const int32_t *scale = run->stream + 1 + weights;
+        for (int32_t i = 0; i < run->count; ++i) {
+            const int8_t *x = run->plane + 2 * stride * i;
+            const int32_t sum = (int32_t)sum_rows(run, x, stride, words);
+            const int32_t offset = scale[1] - (sum < 0 && !relu ? 1 << 7 : 0);
+            const int32_t value = saturate_int8(smmla(sum, scale[0], offset) >> scale[2]);
+            run->output[i * run->pixel] = (int8_t)(value < min ? min : value > max ? max : value);
         }
-        x = plane + run->behind;
-        for (int32_t i = run->rows_behind; i > 0; --i) {
-            w = add_row(&sums, x, w, stride, words);
-            x += row_step;
-        }
-        scale = w;
-        uint32_t s0 = scaled(sums.s0, scale, relu);
-        uint32_t s1 = scaled(sums.s1, scale, relu);
-        uint32_t s2 = scaled(sums.s2, scale, relu);
-        uint32_t s3 = scaled(sums.s3, scale, relu);
-        if (!relu) {
-            s0 = clamp_bytes(s0, run->min, run->max);
-            s1 = clamp_bytes(s1, run->min, run->max);
-            s2 = clamp_bytes(s2, run->min, run->max);
-            s3 = clamp_bytes(s3, run->min, run->max);
-        }
-        *output = (int8_t)(uint8_t)s0;
-        output += pixel;
-        if (count > 1) {
-            *output = (int8_t)(uint8_t)s1;
-            output += pixel;
-        }
-        if (count > 2) {
-            *output = (int8_t)(uint8_t)s2;
-            output += pixel;
-        }
-        if (count > 3) {
-            *output = (int8_t)(uint8_t)s3;
-            output += pixel;
-        }
-        plane += 2 * OUTPUTS * stride;
-        count -= OUTPUTS;
-    } while (count > 0);
-    return scale + SCALE_WORDS;
-}
-
-static ALWAYS_INLINE void run_channels(const struct depthwise_rows_run *run, int32_t stride,
-                                       int32_t words, int relu)
-{
-    const int8_t *plane = run->first;
-    const int32_t *stream = run->stream;
-    int8_t *output = run->output;
-    const int32_t planes = run->planes;
-
-    for (int32_t c = run->channels; c > 0; --c) {
-        for (int32_t m = run->depth_multiplier; m > 0; --m) {
-            const int32_t *behind = stream;
-            for (int32_t i = 0; i < planes; ++i) {
-                const int32_t count = (run->width - i + planes - 1) / planes;
-                behind = run_plane(run, plane + i * run->plane_bytes, stream,
-                                   output + i * run->pixel, planes * run->pixel, count, stride,
-                                   words, relu);
-            }
-            stream = behind;
-            ++output;
-        }
-        plane += planes * run->plane_bytes;
+        run->plane += run->plane_step;
+        run->stream = scale + SCALE_WORDS;
+        ++run->output;
     }
 }
 
 #define ROUTINES(stride, words)                                                                    \
-    void depthwise_rows_##stride##_##words##_relu(const struct depthwise_rows_run *run)            \
+    void depthwise_rows_##stride##_##words##_relu(struct depthwise_rows_run *run)                  \
     {                                                                                              \
-        run_channels(run, stride, words, 1);                                                       \
+        run_portable(run, stride, words, 1);                                                       \
     }                                                                                              \
-    void depthwise_rows_##stride##_##words##_any(const struct depthwise_rows_run *run)             \
+    void depthwise_rows_##stride##_##words##_any(struct depthwise_rows_run *run)                   \
     {                                                                                              \
-        run_channels(run, stride, words, 0);                                                       \
+        run_portable(run, stride, words, 0);                                                       \
     }
+
+#endif
 
 ROUTINES(1, 1)
 ROUTINES(1, 2)
@@ -285,6 +322,11 @@ ROUTINES(2, 1)
 ROUTINES(2, 2)
 ROUTINES(2, 3)
 ROUTINES(2, 4)
+
+static int32_t min(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
 
 /* Four channels of two neighbouring columns, a and b, as int16 in as many planes. */
 static inline void store_pair(int8_t *plane, int32_t pitch, uint32_t a, uint32_t b)
@@ -416,6 +458,32 @@ static void pack_row(const struct depthwise_rows_dsp_int8_params *p, const int8_
     }
 }
 
+/* One output row of a group of input channels: in one run where each has one plane. */
+static void run_row(const struct depthwise_rows_dsp_int8_params *p, struct depthwise_rows_run run,
+                    int32_t channels, int32_t channel_words)
+{
+    const int32_t planes = p->planes;
+    const int32_t pixel = run.pixel;
+    const int32_t count = run.count;
+    const int at_once = planes == 1 && p->depth_multiplier == 1;
+    const int32_t runs = at_once ? 1 : channels;
+    const struct depthwise_rows_run all = run;
+
+    run.pixel = planes * pixel;
+    run.plane_step = at_once ? p->plane_bytes : 0;
+    for (int32_t c = 0; c < runs; ++c) {
+        for (int32_t i = 0; i < planes; ++i) {
+            struct depthwise_rows_run one = run;
+            one.plane = all.plane + (c * planes + i) * p->plane_bytes;
+            one.output = all.output + c * p->depth_multiplier + i * pixel;
+            one.stream = all.stream + c * p->depth_multiplier * channel_words;
+            one.channels = at_once ? channels : p->depth_multiplier;
+            one.count = (count - i + planes - 1) / planes;
+            p->routine(&one);
+        }
+    }
+}
+
 void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, const int8_t *input,
                              int8_t *output, int8_t *scratch)
 {
@@ -429,10 +497,7 @@ void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, con
     struct depthwise_rows_run run = {
         .row_step = v->dilation_y * row_bytes,
         .pixel = output_channels,
-        .width = v->output_width,
-        .depth_multiplier = p->depth_multiplier,
-        .planes = p->planes,
-        .plane_bytes = p->plane_bytes,
+        .count = v->output_width,
         .min = (uint8_t)p->min * 0x01010101u,
         .max = (uint8_t)p->max * 0x01010101u,
     };
@@ -444,20 +509,20 @@ void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, con
         for (int32_t c = 0; c < channels; c += p->group) {
             const int32_t outputs_before = c * p->depth_multiplier;
             int32_t slot = keeps ? (y + v->pad_top) % p->slots : 0;
-            run.channels = min(channels - c, p->group);
+            const int32_t count = min(channels - c, p->group);
             run.stream = p->stream + outputs_before * channel_words;
             run.output = output + outputs_before;
             for (int32_t row = keeps && packed > y ? packed : y; row < end; ++row) {
                 const int32_t place = keeps ? (row + v->pad_top) % p->slots : row - y;
-                pack_row(p, input + c, row, run.channels, scratch + place * row_bytes);
+                pack_row(p, input + c, row, count, scratch + place * row_bytes);
             }
             for (int32_t i = 0; i < block_rows; ++i) {
-                run.first = scratch + slot * row_bytes;
+                run.plane = scratch + slot * row_bytes;
                 run.rows =
                     min(v->height, (p->slots - slot + v->dilation_y - 1) / v->dilation_y);
                 run.rows_behind = v->height - run.rows;
                 run.behind = (run.rows * v->dilation_y - p->slots) * row_bytes;
-                p->routine(&run);
+                run_row(p, run, count, channel_words);
                 run.output += v->output_width * output_channels;
                 slot += v->stride_y;
             }

@@ -5,7 +5,7 @@
  * Rows of input are turned into planes of int16 in scratch memory, where the neighbours that one
  * SMLADX multiplies lie side by side, and where padding is ordinary data. A plane is a channel's row
  * or, of a dilated window, every dilation_x-th column of it. Then each channel's row is computed,
- * four outputs at a time. Either all channels' rows are kept, and each output row adds the rows
+ * six outputs at a time, or four with a stride of 2. Either all channels' rows are kept, and each output row adds the rows
  * that are new; or those of a few channels at a time are turned for each block of output rows.
  */
 #ifndef EDGEMCU_KERNELS_DEPTHWISE_ROWS_DSP_INT8_H
@@ -17,9 +17,9 @@
 
 struct depthwise_rows_run;
 
-/* One output row of some channels: depthwise_rows_<stride_x>_<words>_<variant>. `words` are those
+/* One output row of some channels' planes: depthwise_rows_<stride_x>_<words>_<variant>. `words` are those
  * of weights for a window's row; "relu" is for outputs of -128 .. 127 whose zero point is -128. */
-typedef void depthwise_rows_routine(const struct depthwise_rows_run *run);
+typedef void depthwise_rows_routine(struct depthwise_rows_run *run);
 depthwise_rows_routine depthwise_rows_1_1_relu;
 depthwise_rows_routine depthwise_rows_1_1_any;
 depthwise_rows_routine depthwise_rows_1_2_relu;
@@ -45,7 +45,8 @@ struct depthwise_rows_dsp_int8_params {
     int32_t slots;       /* rows in scratch memory: what `block_rows` rows of outputs read */
     int32_t planes;      /* per channel and row: as many as there are first columns, dilation_x at
                             most */
-    int32_t plane_bytes; /* of what the longest plane's outputs read, in blocks of four */
+    int32_t plane_bytes; /* of what the longest plane's outputs read, in blocks of six, or of four
+                            with a stride of 2 */
     int32_t words;       /* of weights for a window's row */
     int32_t min;         /* -128 .. 127 */
     int32_t max;         /* -128 .. 127 */
