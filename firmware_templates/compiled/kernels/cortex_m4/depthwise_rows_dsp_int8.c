@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "depthwise_rows_dsp_int8.h"
 
-#include <stddef.h>
-
 #include "dsp.h"
 
 enum { SCALE_WORDS = 3 };
@@ -341,14 +339,12 @@ static inline void store_pair(int8_t *plane, int32_t pitch, uint32_t a, uint32_t
     store_word(plane + 3 * pitch, high_halves(a13, b13));
 }
 
-/* What a plane is made of, in columns from left to right: padding, the image, padding. */
+/* Where the image's columns are in a plane; the others are padding, written once for all rows. */
 struct columns {
-    int32_t padding;
+    int32_t padding; /* columns left of the image */
     int32_t inside;
-    int32_t all;    /* even */
     int32_t offset; /* bytes from the image's first column to the first inside */
     int32_t step;   /* bytes from column to column */
-    uint32_t pad;   /* the zero point as four bytes */
 };
 
 /* Those of plane i. */
@@ -359,28 +355,22 @@ static struct columns split_columns(const struct depthwise_rows_dsp_int8_params 
     const int32_t left = v->pad_left > i ? (v->pad_left - i + step - 1) / step : 0;
     const int32_t x = i + left * step - v->pad_left;
     const int32_t columns = x < v->input_width ? (v->input_width - x + step - 1) / step : 0;
-    struct columns k = {.all = p->plane_bytes / 2,
-                        .offset = x * v->input_channels,
-                        .step = step * v->input_channels,
-                        .pad = (uint8_t)v->input_zero_point * 0x01010101u};
-    k.padding = min(left, k.all);
-    k.inside = min(columns, k.all - k.padding);
+    const int32_t most = p->plane_bytes / 2 - left;
+    const struct columns k = {left, min(columns, most), x * v->input_channels,
+                              step * v->input_channels};
     return k;
 }
 
 /* One row of four channels; x is its first column inside of the image. */
-static void pack_planes(const struct columns *k, const int8_t *x, int8_t *plane, int32_t pitch)
+static void pack_planes(const struct columns *k, const int8_t *x, uint32_t pad, int8_t *plane,
+                        int32_t pitch)
 {
-    const int8_t *end = plane + 2 * k->all;
     const int32_t step = k->step;
     int32_t inside = k->inside;
 
-    for (int32_t i = k->padding; i > 1; i -= 2) {
-        store_pair(plane, pitch, k->pad, k->pad);
-        plane += 4;
-    }
+    plane += k->padding / 2 * 4;
     if (k->padding % 2 != 0) {
-        store_pair(plane, pitch, k->pad, inside > 0 ? load_word(x) : k->pad);
+        store_pair(plane, pitch, pad, load_word(x));
         plane += 4;
         x += step;
         --inside;
@@ -393,37 +383,29 @@ static void pack_planes(const struct columns *k, const int8_t *x, int8_t *plane,
         x += 2 * step;
     }
     if (inside > 0) {
-        store_pair(plane, pitch, load_word(x), k->pad);
-        plane += 4;
+        store_pair(plane, pitch, load_word(x), pad);
     }
-    while (plane < end) {
-        store_pair(plane, pitch, k->pad, k->pad);
-        plane += 4;
-    }
-}
-
-static int8_t *put(int8_t *plane, int32_t value)
-{
-    const int16_t half = (int16_t)value;
-    memcpy(plane, &half, sizeof half);
-    return plane + sizeof half;
 }
 
 /* One row of one channel: what is left over of four. */
 static void pack_plane(const struct columns *k, const int8_t *x, int8_t *plane)
 {
-    const int8_t *end = plane + 2 * k->all;
-    const int32_t pad = (int8_t)(uint8_t)k->pad;
-
-    for (int32_t i = k->padding; i > 0; --i) {
-        plane = put(plane, pad);
-    }
+    plane += 2 * k->padding;
     for (int32_t i = k->inside; i > 0; --i) {
-        plane = put(plane, *x);
+        const int16_t half = *x;
+        memcpy(plane, &half, sizeof half);
+        plane += sizeof half;
         x += k->step;
     }
-    while (plane < end) {
-        plane = put(plane, pad);
+}
+
+/* Padding alone; bytes are a multiple of 4. */
+static void fill(int8_t *place, int32_t bytes, uint32_t pad)
+{
+    const uint32_t pair = low_halves(sxtb16(pad), sxtb16(pad));
+    for (; bytes > 0; bytes -= 4) {
+        store_word(place, pair);
+        place += 4;
     }
 }
 
@@ -433,20 +415,22 @@ static void pack_row(const struct depthwise_rows_dsp_int8_params *p, const int8_
 {
     const struct window *v = &p->window;
     const int32_t pitch = p->planes * p->plane_bytes;
+    const uint32_t pad = (uint8_t)v->input_zero_point * 0x01010101u;
 
+    if (y < 0 || y >= v->input_height) {
+        fill(place, count * pitch, pad);
+        return;
+    }
     for (int32_t i = 0; i < p->planes; ++i) {
-        struct columns k = split_columns(p, i);
-        const int8_t *first = x;
-        int8_t *plane = place + i * p->plane_bytes;
-        if (y < 0 || y >= v->input_height || k.inside == 0) {
-            k.padding = k.all;
-            k.inside = 0;
-        } else {
-            first += y * v->input_width * v->input_channels + k.offset;
+        const struct columns k = split_columns(p, i);
+        if (k.inside <= 0) {
+            continue;
         }
+        const int8_t *first = x + y * v->input_width * v->input_channels + k.offset;
+        int8_t *plane = place + i * p->plane_bytes;
         int32_t c = count;
         for (; c >= 4; c -= 4) {
-            pack_planes(&k, first, plane, pitch);
+            pack_planes(&k, first, pad, plane, pitch);
             plane += 4 * pitch;
             first += 4;
         }
@@ -458,28 +442,27 @@ static void pack_row(const struct depthwise_rows_dsp_int8_params *p, const int8_
     }
 }
 
-/* One output row of a group of input channels: in one run where each has one plane. */
-static void run_row(const struct depthwise_rows_dsp_int8_params *p, struct depthwise_rows_run run,
-                    int32_t channels, int32_t channel_words)
+/* One output row of `channels` input channels: all of them in one run for each plane, or one by one
+ * where each has several outputs. */
+static void run_row(const struct depthwise_rows_dsp_int8_params *p,
+                    const struct depthwise_rows_run *row, int32_t channels, int32_t channel_words)
 {
     const int32_t planes = p->planes;
-    const int32_t pixel = run.pixel;
-    const int32_t count = run.count;
-    const int at_once = planes == 1 && p->depth_multiplier == 1;
+    const int at_once = p->depth_multiplier == 1;
     const int32_t runs = at_once ? 1 : channels;
-    const struct depthwise_rows_run all = run;
 
-    run.pixel = planes * pixel;
-    run.plane_step = at_once ? p->plane_bytes : 0;
     for (int32_t c = 0; c < runs; ++c) {
+        const int32_t outputs_before = c * p->depth_multiplier;
         for (int32_t i = 0; i < planes; ++i) {
-            struct depthwise_rows_run one = run;
-            one.plane = all.plane + (c * planes + i) * p->plane_bytes;
-            one.output = all.output + c * p->depth_multiplier + i * pixel;
-            one.stream = all.stream + c * p->depth_multiplier * channel_words;
-            one.channels = at_once ? channels : p->depth_multiplier;
-            one.count = (count - i + planes - 1) / planes;
-            p->routine(&one);
+            struct depthwise_rows_run run = *row;
+            run.plane += (c * planes + i) * p->plane_bytes;
+            run.output += outputs_before + i * row->pixel;
+            run.stream += outputs_before * channel_words;
+            run.channels = at_once ? channels : p->depth_multiplier;
+            run.plane_step = at_once ? planes * p->plane_bytes : 0;
+            run.pixel *= planes;
+            run.count = (run.count - i + planes - 1) / planes;
+            p->routine(&run);
         }
     }
 }
@@ -502,6 +485,7 @@ void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, con
         .max = (uint8_t)p->max * 0x01010101u,
     };
 
+    fill(scratch, p->slots * row_bytes, (uint8_t)v->input_zero_point * 0x01010101u);
     for (int32_t top = 0; top < v->output_height; top += p->block_rows) {
         const int32_t block_rows = min(p->block_rows, v->output_height - top);
         const int32_t y = top * v->stride_y - v->pad_top;
@@ -522,7 +506,7 @@ void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, con
                     min(v->height, (p->slots - slot + v->dilation_y - 1) / v->dilation_y);
                 run.rows_behind = v->height - run.rows;
                 run.behind = (run.rows * v->dilation_y - p->slots) * row_bytes;
-                run_row(p, run, count, channel_words);
+                run_row(p, &run, count, channel_words);
                 run.output += v->output_width * output_channels;
                 slot += v->stride_y;
             }
