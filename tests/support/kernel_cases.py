@@ -135,6 +135,12 @@ def conv_2d(c: _Layer) -> Case:
     return _convolution(c, size, channels, c.integer(1, 9), window, stride)
 
 
+def conv_of_one_channel(c: _Layer) -> Case:
+    size, window = (c.integer(1, 12), c.integer(1, 12)), (c.integer(1, 7), c.integer(1, 7))
+    stride = (c.integer(1, 2), c.integer(1, 2))
+    return _convolution(c, size, 1, c.integer(1, 9), window, stride)
+
+
 def conv_3x3(c: _Layer) -> Case:
     size = (c.integer(1, 9), c.integer(1, 9))
     return _convolution(c, size, c.pick(16, 32), c.pick(2, 4, 6, 10), (3, 3), (1, 1))
@@ -264,6 +270,7 @@ def mean(c: _Layer) -> Case:
 CASES: dict[str, Callable[[_Layer], Case]] = {
     "conv_1x1": conv_1x1,
     "conv_2d": conv_2d,
+    "conv_of_one_channel": conv_of_one_channel,
     "conv_3x3": conv_3x3,
     "depthwise_3x3": depthwise_3x3,
     "depthwise_2d": depthwise_2d,
@@ -290,6 +297,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_1x1", "conv_2d_dsp_int8", o.Convolution),
     ("conv_1x1", "fully_connected_dsp_int8", o.Convolution),
     ("conv_2d", "conv_2d_dsp_int8", o.Convolution),
+    ("conv_of_one_channel", "depthwise_rows_dsp_int8", o.Convolution),
     ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),

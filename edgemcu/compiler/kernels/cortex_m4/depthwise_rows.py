@@ -135,12 +135,13 @@ def _cost(operation: o.DepthwiseConvolution) -> float:
     window, channels = operation.window, operation.window.input_channels
     count, words, rows = window.output_size[0], _words(window), _rows(operation)
     packed = min(window.stride[0], rows.slots) if rows.keeps else rows.slots / rows.block_rows
-    planes = _planes(window)
-    packing = packed * planes * (1.25 * _plane_bytes(window) + 8)
-    row = 8 * words + 8 if window.stride[1] == 1 else 7 * words + 10
-    block = window.size[0] * row + (60 if is_relu(operation.output) else 84)
-    computing = operation.depth_multiplier * planes * (block * _blocks(window) + 30.0)
-    return float(count * (channels * (packing + computing) + 300))
+    planes, stride, relu = _planes(window), window.stride[1], is_relu(operation.output)
+    packing = packed * planes * (1.3 * _plane_bytes(window) + 14)
+    row = 11 * words + 6 if stride == 1 else 7 * words + 8
+    block = window.size[0] * row + _block(window) * (12 if relu else 18) + 14 * (stride - 1)
+    runs = planes * (1 if operation.depth_multiplier == 1 else channels)
+    computing = operation.depth_multiplier * planes * (block * _blocks(window) + 22.0)
+    return float(count * (channels * (packing + computing) + 110 * runs + 250))
 
 
 def _bind(operation: o.DepthwiseConvolution) -> Binding:
@@ -188,6 +189,17 @@ def _bind(operation: o.DepthwiseConvolution) -> Binding:
     )
 
 
+def _as_depthwise(operation: o.Convolution) -> o.DepthwiseConvolution:
+    """The same of one input channel, which has as many outputs as the convolution."""
+    return o.DepthwiseConvolution(
+        window=operation.window,
+        weights=np.moveaxis(operation.weights[..., 0], 0, 2),
+        scales=operation.scales,
+        output=operation.output,
+        input_zero_point=operation.input_zero_point,
+    )
+
+
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
         "depthwise_rows_dsp_int8",
@@ -196,6 +208,18 @@ KERNELS: tuple[AnyKernel, ...] = (
         applies=_applies,
         cost=_cost,
         bind=_bind,
+        scratch=True,
+        headers=("dsp.h", "../portable/window.h"),
+    ),
+    Kernel(
+        "depthwise_rows_dsp_int8",
+        FOLDER,
+        o.Convolution,
+        applies=lambda operation: (
+            operation.window.input_channels == 1 and _applies(_as_depthwise(operation))
+        ),
+        cost=lambda operation: _cost(_as_depthwise(operation)),
+        bind=lambda operation: _bind(_as_depthwise(operation)),
         scratch=True,
         headers=("dsp.h", "../portable/window.h"),
     ),
