@@ -9,7 +9,7 @@ static inline uint32_t add_one(const struct add_dsp_int8_params *p, int32_t exac
     const int32_t sum = p->table[other] + exact * (1 << 20);
     /* Ties of negative values are rounded down. */
     const int32_t scaled = smmlar(sum, p->multiplier, p->offset + (sum >> 31));
-    return (uint8_t)saturate_int8(scaled >> p->shift);
+    return (uint32_t)saturate_int8(scaled >> p->shift);
 }
 
 void add_dsp_int8(const struct add_dsp_int8_params *params, const int8_t *a, const int8_t *b,
@@ -30,8 +30,7 @@ void add_dsp_int8(const struct add_dsp_int8_params *params, const int8_t *a, con
         const uint32_t sum1 = add_one(&p, (int8_t)(x >> 8), (y >> 8) & 0xffu);
         const uint32_t sum2 = add_one(&p, (int8_t)(x >> 16), (y >> 16) & 0xffu);
         const uint32_t sum3 = add_one(&p, (int8_t)(x >> 24), y >> 24);
-        const uint32_t word = sum0 | (sum1 << 8) | (sum2 << 16) | (sum3 << 24);
-        store_word(output, clamp_bytes(word, min, max));
+        store_word(output, clamp_bytes(with_bytes(sum0, sum1, sum2, sum3), min, max));
         exact += 4;
         other += 4;
         output += 4;

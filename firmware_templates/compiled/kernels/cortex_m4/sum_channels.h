@@ -18,11 +18,18 @@ static inline void sum_channels(const int8_t *x, int32_t rows, int32_t columns, 
 
     for (; rows > 0; --rows) {
         const int8_t *p = x;
-        for (int32_t i = columns; i > 0; --i) {
+        int32_t i = columns;
+        for (; i > 1; i -= 2) {
+            const uint32_t first = count >= 4 ? load_word(p) : load_rest(p, count);
+            const uint32_t second = count >= 4 ? load_word(p + pixel) : load_rest(p + pixel, count);
+            sum02 = sadd16(sum02, sadd16(sxtb16(first), sxtb16(second)));
+            sum13 = sadd16(sum13, sadd16(sxtb16_ror8(first), sxtb16_ror8(second)));
+            p += 2 * pixel;
+        }
+        if (i > 0) {
             const uint32_t word = count >= 4 ? load_word(p) : load_rest(p, count);
             sum02 = sadd16(sum02, sxtb16(word));
             sum13 = sadd16(sum13, sxtb16_ror8(word));
-            p += pixel;
         }
         x += line;
     }
