@@ -17,8 +17,10 @@ SHORTEST_DIRECT_ROW = 8
 
 
 def conv_cost(operation: o.Convolution, per_mac: float) -> float:
-    outputs = prod(operation.window.output_size) * operation.output_channels
-    return operation.macs * per_mac + outputs * 25.0
+    """Two output channels at a time, the second one of which may be missing."""
+    channels = -(-operation.output_channels // 2) * 2
+    outputs = prod(operation.window.output_size) * channels
+    return outputs * (int(operation.weights[0].size) * per_mac + 40.0)
 
 
 def is_1x1(operation: o.Convolution) -> bool:
