@@ -302,6 +302,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
+    ("depthwise_2d", "depthwise_pixels_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_rows", "depthwise_rows_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from edgemcu.compiler.kernels import AnyKernel
 from edgemcu.compiler.kernels.cortex_m4 import (
     depthwise,
+    depthwise_pixels,
     depthwise_rows,
     dot,
     elementwise,
@@ -20,6 +21,7 @@ from edgemcu.compiler.kernels.cortex_m4 import (
 SMALL_KERNELS: tuple[AnyKernel, ...] = (
     *dot.KERNELS,
     *depthwise.KERNELS,
+    *depthwise_pixels.KERNELS,
     *depthwise_rows.KERNELS,
     *elementwise.KERNELS,
     *fully_connected.KERNELS,
