@@ -34,8 +34,10 @@ def _cost(operation: o.DepthwiseConvolution) -> float:
     window = operation.window
     blocks = -(-window.input_channels // 4)
     gathering = window.taps * (12.0 + window.input_channels / 4) if window.pads else 0.0
-    pixels = prod(window.output_size)
-    return pixels * (blocks * (15.0 * window.taps + 80) + gathering + 60)
+    # Taps of one column are one row.
+    rows = 1 if window.size[1] == 1 else window.size[0]
+    block = 16.0 * window.taps + 20 * rows + 115
+    return prod(window.output_size) * (blocks * block + gathering + 60)
 
 
 def _bind(operation: o.DepthwiseConvolution) -> Binding:

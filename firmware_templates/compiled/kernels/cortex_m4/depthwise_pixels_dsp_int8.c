@@ -32,27 +32,51 @@ static inline void add_tap(struct four_sums *sums, uint32_t x, uint32_t weights)
     sums->s3 = smlatt(x13, w13, sums->s3);
 }
 
+/* Four channels of a row of taps, which are `pixel` bytes apart. */
+static inline void add_row(struct four_sums *sums, const int8_t *tap, const int32_t *w,
+                           int32_t columns, int32_t pixel)
+{
+#if EDGEMCU_DSP
+    uint32_t x02;
+    uint32_t x13;
+    uint32_t w02;
+    uint32_t w13;
+    __asm volatile("1:                            \n"
+                   "ldr    %[x13], [%[tap]]       \n"
+                   "ldr    %[w13], [%[w]], #4     \n"
+                   "add    %[tap], %[tap], %[pixel] \n"
+                   "sxtb16 %[x02], %[x13]         \n"
+                   "sxtb16 %[w02], %[w13]         \n"
+                   "sxtb16 %[x13], %[x13], ror #8 \n"
+                   "sxtb16 %[w13], %[w13], ror #8 \n"
+                   "smlabb %[s0], %[x02], %[w02], %[s0] \n"
+                   "smlatt %[s2], %[x02], %[w02], %[s2] \n"
+                   "smlabb %[s1], %[x13], %[w13], %[s1] \n"
+                   "smlatt %[s3], %[x13], %[w13], %[s3] \n"
+                   "subs   %[n], %[n], #1         \n"
+                   "bne    1b                     \n"
+                   : [s0] "+r"(sums->s0), [s1] "+r"(sums->s1), [s2] "+r"(sums->s2),
+                     [s3] "+r"(sums->s3), [tap] "+r"(tap), [w] "+r"(w), [n] "+r"(columns),
+                     [x02] "=&r"(x02), [x13] "=&r"(x13), [w02] "=&r"(w02), [w13] "=&r"(w13)
+                   : [pixel] "r"(pixel)
+                   : "cc", "memory");
+#else
+    for (; columns > 0; --columns) {
+        add_tap(sums, load_word(tap), (uint32_t)*w++);
+        tap += pixel;
+    }
+#endif
+}
+
 /* Four channels of all taps. */
 static inline struct four_sums sum_taps(const struct taps *t, const int8_t *x, const int32_t *w)
 {
     struct four_sums sums = {0, 0, 0, 0};
-    const int32_t pixel = t->pixel;
 
     for (int32_t rows = t->rows; rows > 0; --rows) {
-        const int8_t *tap = x;
-        int32_t i = t->columns;
-        for (; i > 1; i -= 2) {
-            const uint32_t first = load_word(tap);
-            const uint32_t second = load_word(tap + pixel);
-            add_tap(&sums, first, (uint32_t)w[0]);
-            add_tap(&sums, second, (uint32_t)w[1]);
-            tap += 2 * pixel;
-            w += 2;
-        }
-        if (i > 0) {
-            add_tap(&sums, load_word(tap), (uint32_t)*w++);
-        }
+        add_row(&sums, x, w, t->columns, t->pixel);
         x += t->line;
+        w += t->columns;
     }
     return sums;
 }
