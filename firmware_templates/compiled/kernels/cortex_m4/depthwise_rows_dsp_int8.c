@@ -409,9 +409,10 @@ static void fill(int8_t *place, int32_t bytes, uint32_t pad)
     }
 }
 
-/* Row y of `count` channels; x is where the first of them would be in row 0 of the input. */
-static void pack_row(const struct depthwise_rows_dsp_int8_params *p, const int8_t *x, int32_t y,
-                     int32_t count, int8_t *place)
+/* Row y of `count` channels; x is where the first of them would be in row 0 of the input. `plane0`
+ * is what split_columns says of plane 0, for most windows the only one. */
+static void pack_row(const struct depthwise_rows_dsp_int8_params *p, const struct columns *plane0,
+                     const int8_t *x, int32_t y, int32_t count, int8_t *place)
 {
     const struct window *v = &p->window;
     const int32_t pitch = p->planes * p->plane_bytes;
@@ -422,7 +423,7 @@ static void pack_row(const struct depthwise_rows_dsp_int8_params *p, const int8_
         return;
     }
     for (int32_t i = 0; i < p->planes; ++i) {
-        const struct columns k = split_columns(p, i);
+        const struct columns k = i == 0 ? *plane0 : split_columns(p, i);
         if (k.inside <= 0) {
             continue;
         }
@@ -476,6 +477,7 @@ void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, con
     const int32_t output_channels = channels * p->depth_multiplier;
     const int32_t channel_words = 1 + v->height * p->words + SCALE_WORDS;
     const int keeps = p->group == channels;
+    const struct columns plane0 = split_columns(p, 0);
     int32_t packed = -v->pad_top; /* the first input row that is not in scratch memory yet */
     struct depthwise_rows_run run = {
         .row_step = v->dilation_y * row_bytes,
@@ -498,7 +500,7 @@ void depthwise_rows_dsp_int8(const struct depthwise_rows_dsp_int8_params *p, con
             run.output = output + outputs_before;
             for (int32_t row = keeps && packed > y ? packed : y; row < end; ++row) {
                 const int32_t place = keeps ? (row + v->pad_top) % p->slots : row - y;
-                pack_row(p, input + c, row, count, scratch + place * row_bytes);
+                pack_row(p, &plane0, input + c, row, count, scratch + place * row_bytes);
             }
             for (int32_t i = 0; i < block_rows; ++i) {
                 run.plane = scratch + slot * row_bytes;
