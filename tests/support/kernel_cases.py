@@ -69,6 +69,17 @@ class _Layer:
             self.builder.constant(bias, np.float32(scales * np.float32(scale))),
         ]
 
+    def wide_weights(self, shape: tuple[int, int]) -> list[int]:
+        """Weights of one sign in each channel, whose sums may be far beyond the output."""
+        signs = self.rng.choice([-1, 1], (shape[0], 1))
+        values = (self.rng.integers(100, 128, shape) * signs).astype(np.int8)
+        scales = np.float32(np.exp(self.rng.uniform(np.log(3e-3), np.log(0.02), shape[0])))
+        bias = self.rng.integers(-30_000, 30_001, shape[0]).astype(np.int32)
+        return [
+            self.builder.constant(values, scales, axis=0),
+            self.builder.constant(bias, np.float32(scales * np.float32(0.05))),
+        ]
+
     def window(
         self,
         size: tuple[int, int],
@@ -219,6 +230,15 @@ def fully_connected(c: _Layer) -> Case:
     return c.finish("FULLY_CONNECTED", [x, *operands], (rows, outputs))
 
 
+def fully_connected_wide(c: _Layer) -> Case:
+    """So many inputs that sums leave 24 bits, as they do for the rows of equal inputs."""
+    rows, inputs, outputs = 2, c.integer(540, 1700), c.integer(1, 5)
+    x = c.input((rows, inputs), 0.05, c.zero_point())
+    case = c.finish("FULLY_CONNECTED", [x, *c.wide_weights((outputs, inputs))], (rows, outputs))
+    ends = np.repeat(np.array([[-128], [127]], np.int8), rows * inputs, axis=1).view(np.uint8)
+    return replace(case, inputs=np.concatenate([case.inputs, ends]))
+
+
 def _sum(c: _Layer, operator: str) -> Case:
     shape = (1, c.integer(5, 8), c.integer(9, 12), c.integer(12, 15))
     scales = [1.0, float(np.float32(np.exp(c.rng.uniform(-6, 0))))]
@@ -277,6 +297,7 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "depthwise_rows": depthwise_rows,
     "depthwise_of_one_channel": depthwise_of_one_channel,
     "fully_connected": fully_connected,
+    "fully_connected_wide": fully_connected_wide,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
     "average_pool": lambda c: _pool(c, "AVERAGE_POOL_2D"),
@@ -307,6 +328,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
     ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
+    ("fully_connected_wide", "fully_connected_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
     ("average_pool", "average_pool_2d_dsp_int8", o.Pool),

@@ -3,29 +3,90 @@ channels at a time."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
 from edgemcu.compiler.kernels.cortex_m4.dot import dot_stream
-from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, is_relu
+from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, channel_bounds, is_relu, rounding
 from edgemcu.compiler.kernels.portable_layers import is_1x1
+
+# Parts that a row of inputs is divided into at most.
+MOST_PARTS = 8
+SCALE_WORDS = 6
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A layer's inputs in parts, each of which sums up to less than 2^23.
+
+    Attributes:
+        part: inputs of a part; the last one may have fewer.
+        down: by how many bits each part's sum is shifted before they are added.
+        stream: int32 (pairs of output channels, words): see fully_connected_dsp_int8.h.
+    """
+
+    part: int
+    down: int
+    stream: NDArray[np.int32]
+
+
+def _parts(operation: o.FullyConnected) -> _Parts | None:
+    """The fewest parts with which the layer is exact, or None."""
+    inputs = int(operation.weights.shape[1])
+    whole = dot_stream(operation.weights, operation.scales, operation.output)
+    if whole is not None:
+        return _Parts(inputs, 0, whole)
+    low, high = channel_bounds(operation.weights, operation.scales)
+    for count in range(2, MOST_PARTS + 1):
+        part = -(-inputs // (8 * count)) * 8
+        down = (count - 1).bit_length()
+        largest = np.maximum(-low, high)
+        factors = rounding(operation.scales, operation.output, largest, scale_bits=8 - down)
+        streams = _part_streams(operation, part)
+        if factors is not None and streams is not None:
+            behind = np.stack([lay.fill(f, 2) for f in factors], axis=1)
+            return _Parts(part, down, np.hstack([*streams, behind.reshape(-1, SCALE_WORDS)]))
+    return None
+
+
+def _part_streams(operation: o.FullyConnected, part: int) -> list[NDArray[np.int32]] | None:
+    """Biases and weights of each part; each has its share of the layer's bias."""
+    starts = range(0, operation.weights.shape[1], part)
+    bias = operation.scales.bias.astype(np.int64)
+    streams = []
+    for i, first in enumerate(starts):
+        share = bias * (i + 1) // len(starts) - bias * i // len(starts)
+        scales = replace(operation.scales, bias=share.astype(np.int32))
+        stream = dot_stream(operation.weights[:, first : first + part], scales, operation.output)
+        if stream is None:
+            return None
+        streams.append(stream[:, :-SCALE_WORDS])
+    return streams
 
 
 def _bind(operation: o.FullyConnected) -> Binding:
-    stream = dot_stream(operation.weights, operation.scales, operation.output)
-    assert stream is not None
+    parts = _parts(operation)
+    assert parts is not None
     channels, inputs = (int(size) for size in operation.weights.shape)
     return Binding(
         params={
             "rows": operation.rows,
             "input_channels": inputs,
             "output_channels": channels,
+            "part": parts.part,
+            "down": parts.down,
+            "pair_words": int(parts.stream.shape[1]),
             "relu": int(is_relu(operation.output)),
             "min": operation.output.min,
             "max": operation.output.max,
-            "stream": Array(stream),
+            "stream": Array(parts.stream),
         },
         params_type="struct fully_connected_dsp_int8_params",
         overlap={0: ov.rows_overlap(operation.rows, inputs, channels)},
@@ -49,7 +110,7 @@ def _as_fully_connected(operation: o.Convolution) -> o.FullyConnected:
 
 
 def _applies(operation: o.FullyConnected) -> bool:
-    return dot_stream(operation.weights, operation.scales, operation.output) is not None
+    return _parts(operation) is not None
 
 
 KERNELS: tuple[AnyKernel, ...] = (

@@ -129,6 +129,35 @@ static struct four_sums sum_four(const int32_t *first, const int32_t *second, co
     return sums;
 }
 
+/* A part's sum, less the bits that make room for the others: its lowest 8 are zeros. */
+static inline uint32_t shifted(uint32_t sum, int32_t down)
+{
+    return (uint32_t)((int32_t)sum >> down);
+}
+
+/* The same of all inputs: part by part where their sum would not fit. */
+static inline struct four_sums sum_parts(const struct fully_connected_dsp_int8_params *p,
+                                         const int32_t *first, const int32_t *second,
+                                         const int8_t *x)
+{
+    const int32_t down = p->down;
+    struct four_sums sums = {0, 0, 0, 0};
+    int32_t left = p->input_channels;
+    do {
+        const int32_t n = left < p->part ? left : p->part;
+        const struct four_sums part = sum_four(first, second, x, n);
+        sums.s0 += shifted(part.s0, down);
+        sums.s1 += shifted(part.s1, down);
+        sums.s2 += shifted(part.s2, down);
+        sums.s3 += shifted(part.s3, down);
+        x += n;
+        first += WORDS_BEFORE + n / 2;
+        second += WORDS_BEFORE + n / 2;
+        left -= n;
+    } while (left > 0);
+    return sums;
+}
+
 /* A sum as an output, not clamped yet; `tie` is added to a negative sum's offset. scale: multiplier,
  * offset, shift; see dot_3x2.h. */
 static inline uint32_t scaled(uint32_t sum, const int32_t *scale, int32_t tie)
@@ -137,12 +166,13 @@ static inline uint32_t scaled(uint32_t sum, const int32_t *scale, int32_t tie)
     return (uint32_t)saturate_int8(smmla((int32_t)sum, scale[0], offset) >> scale[2]);
 }
 
-static void fully_connected_row(const struct fully_connected_dsp_int8_params *p,
-                                const int8_t *input, int8_t *output)
+static inline __attribute__((always_inline)) void
+one_row(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
+                    int8_t *output, int in_parts)
 {
     const int32_t inputs = p->input_channels;
-    const int32_t pair = WORDS_BEFORE + 2 * ((inputs + 3) / 4) + WORDS_BEHIND;
-    const int32_t tie = p->relu ? 0 : -(1 << 7);
+    const int32_t pair = p->pair_words;
+    const int32_t tie = p->relu ? 0 : -((1 << 7) >> p->down);
     const uint32_t min = (uint8_t)p->min * 0x01010101u;
     const uint32_t max = (uint8_t)p->max * 0x01010101u;
     const int32_t *stream = p->stream;
@@ -150,7 +180,8 @@ static void fully_connected_row(const struct fully_connected_dsp_int8_params *p,
     for (int32_t count = p->output_channels; count > 0; count -= 4) {
         /* Without a second pair the first is computed twice. */
         const int32_t *second = count > 2 ? stream + pair : stream;
-        const struct four_sums sums = sum_four(stream, second, input, inputs);
+        const struct four_sums sums = in_parts ? sum_parts(p, stream, second, input)
+                                               : sum_four(stream, second, input, inputs);
         const int32_t *scales = stream + pair - WORDS_BEHIND;
         const uint32_t output0 = scaled(sums.s0, scales, tie);
         const uint32_t output1 = scaled(sums.s1, scales + SCALE_WORDS, tie);
@@ -171,11 +202,29 @@ static void fully_connected_row(const struct fully_connected_dsp_int8_params *p,
     }
 }
 
+/* One row. Sums that need no parts are the usual ones, and have a function of their own. */
+typedef void row_function(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
+                          int8_t *output);
+
+static void row_at_once(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
+                        int8_t *output)
+{
+    one_row(p, input, output, 0);
+}
+
+static void row_in_parts(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
+                         int8_t *output)
+{
+    one_row(p, input, output, 1);
+}
+
 void fully_connected_dsp_int8(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
                               int8_t *output)
 {
+    row_function *const one = p->part == p->input_channels ? row_at_once : row_in_parts;
+
     for (int32_t row = 0; row < p->rows; ++row) {
-        fully_connected_row(p, input, output);
+        one(p, input, output);
         input += p->input_channels;
         output += p->output_channels;
     }
