@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edgemcu.compiler import fixed_point as fp
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels.cortex_m4 import rounding as cortex_m4
-from edgemcu.compiler.kernels.cortex_m4.dot import dot_stream
+from edgemcu.compiler.kernels.cortex_m4.dot import dot
 from edgemcu.reference_model import with_micro_rounding
 from tests.support.compiled import (
     WARNINGS,
@@ -157,14 +157,14 @@ def test_layers_that_blocks_of_three_by_two_cannot_compute() -> None:
     """A weight of -128 in an odd place, before a positive one, or a sum beyond 24 bits."""
     output = o.OutputRange(0)
     fits = np.full((2, 8), 127, np.int8)
-    assert dot_stream(fits, scales_of(2), output) is not None
+    assert dot(fits, scales_of(2), output) is not None
     for place, value in ((1, 1), (0, 1)):
         rows = np.full((2, 8), value, np.int8)
         rows[1, place] = -128
-        assert dot_stream(rows, scales_of(2), output) is None
+        assert dot(rows, scales_of(2), output) is None
     most = 2**23 - 1 - 8 * 127 * 127
-    assert dot_stream(fits, scales_of(2, most), output) is not None
-    assert dot_stream(fits, scales_of(2, most + 1), output) is None
+    assert dot(fits, scales_of(2, most), output) is not None
+    assert dot(fits, scales_of(2, most + 1), output) is None
 
 
 @pytest.mark.parametrize(

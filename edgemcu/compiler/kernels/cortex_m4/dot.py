@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -11,72 +13,98 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4.rounding import (
-    FOLDER,
-    channel_bounds,
-    is_relu,
-    rounding,
-    variant,
-)
+from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, is_relu, rescaling
 
 DOT_HEADERS = ("dot_3x2.h", "dsp.h", "pack.h")
 CONV_2D_HEADERS = (*DOT_HEADERS, "../portable/window.h")
 DOT_SOURCES = ("dot_3x2.c",)
 
+# Shared by all channels of a layer; each has its routines in dot_3x2.c. Most networks' layers can
+# have 11, some that sum up much need more.
+SHIFTS = (11, 13)
+
 # Packed input of three pixels, for each group of four values.
 PACKED_BYTES_PER_GROUP = 24
 
 
-def dot_stream(
-    rows: NDArray[np.int8], scales: o.ChannelScales, output: o.OutputRange
-) -> NDArray[np.int32] | None:
+@dataclass(frozen=True)
+class Dot:
+    """A layer's constants for `dot_3x2`; see dot_3x2.h.
+
+    Attributes:
+        stream: int32 (pairs of channels, words).
+        shift: that all channels share, None if each has its own.
+    """
+
+    stream: NDArray[np.int32]
+    shift: int | None
+
+    @property
+    def routine(self) -> str:
+        return "dot_3x2_any" if self.shift is None else f"dot_3x2_relu_{self.shift}"
+
+
+def dot(
+    rows: NDArray[np.int8],
+    scales: o.ChannelScales,
+    output: o.OutputRange,
+    shifts: Sequence[int] = SHIFTS,
+) -> Dot | None:
     """What `dot_3x2` reads for a layer, or None if it cannot compute the layer exactly.
 
     Args:
         rows: int8 (output channels, inputs).
-
-    Returns:
-        int32 (pairs of channels, words): see dot_3x2.h.
+        shifts: that all channels may share.
     """
     wide = lay.fill(rows, 2).astype(np.int64)
     wide = np.pad(wide, ((0, 0), (0, -wide.shape[1] % 4)))
     even, odd = wide[:, 0::2], wide[:, 1::2]
     upper = even - (odd > 0)
-    low, high = channel_bounds(rows, scales)
-    factors = rounding(scales, output, np.maximum(-low, high), scale_bits=8)
-    if factors is None or np.any(odd < -127) or np.any(upper < -128):
+    if np.any(odd < -127) or np.any(upper < -128):
+        return None
+    scaling = rescaling(rows, scales, output, shifts)
+    if scaling is None:
         return None
     bias = 256 * lay.fill(scales.bias, 2).astype(np.int64) - 129 * odd.sum(axis=1)
     words = np.stack([-odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
     pairs = wide.shape[0] // 2
     weights = words.view(np.int32).reshape(pairs, 2, -1).transpose(0, 2, 1).reshape(pairs, -1)
-    behind = np.stack([lay.fill(f, 2) for f in factors], axis=1).reshape(pairs, 6)
+    behind = lay.fill(scaling.words, 2).reshape(pairs, -1)
     before = bias.astype(np.uint64).astype(np.uint32).view(np.int32).reshape(pairs, 2)
-    return np.concatenate([before, weights, behind], axis=1)
+    return Dot(np.concatenate([before, weights, behind], axis=1), scaling.shift)
 
 
-def _dot_fields(
-    rows: NDArray[np.int8], scales: o.ChannelScales, output: o.OutputRange
-) -> dict[str, int | Array]:
-    stream = dot_stream(rows, scales, output)
-    assert stream is not None
+def dot_fields(
+    rows: NDArray[np.int8],
+    scales: o.ChannelScales,
+    output: o.OutputRange,
+    *,
+    in_planes: bool = False,
+) -> dict[str, int | str | Array]:
+    """The members of `struct dot_3x2`."""
+    layer = dot(rows, scales, output)
+    assert layer is not None
     return {
-        "stream": Array(stream),
+        "stream": Array(layer.stream),
+        "pair_words": layer.stream.shape[1],
         "output_channels": rows.shape[0],
         "groups": -(-rows.shape[1] // 4),
         "min": output.min,
         "max": output.max,
-        "routine": f"dot_3x2_{variant(output)}",
+        "routine": layer.routine.replace("relu", "planes") if in_planes else layer.routine,
     }
 
 
-def _dot_cost(pixels: int, inputs: int, channels: int, relu: bool) -> float:
-    """Of `dot_3x2`, without packing."""
+def dot_cost(blocks: int, inputs: int, channels: int, relu: bool) -> float:
+    """Of so many blocks of three pixels by `dot_3x2`, without packing."""
     groups = -(-inputs // 4)
-    blocks = pixels // 3 + pixels % 3
     pairs = -(-channels // 2)
-    per_pair = 24 * groups + 4 * -(-groups // 4) + (56 if relu else 82)
+    per_pair = 24 * groups + 4 * -(-groups // 4) + (45 if relu else 75)
     return float(blocks * (pairs * per_pair + 60))
+
+
+def _dot_cost(pixels: int, inputs: int, channels: int, relu: bool) -> float:
+    return dot_cost(pixels // 3 + pixels % 3, inputs, channels, relu)
 
 
 def weight_rows(operation: o.Convolution) -> NDArray[np.int8]:
@@ -87,7 +115,7 @@ def weight_rows(operation: o.Convolution) -> NDArray[np.int8]:
 def applies(operation: o.Convolution) -> bool:
     return (
         operation.groups == 1
-        and dot_stream(weight_rows(operation), operation.scales, operation.output) is not None
+        and dot(weight_rows(operation), operation.scales, operation.output) is not None
     )
 
 
@@ -114,7 +142,7 @@ def _conv_1x1(operation: o.Convolution) -> Binding:
         params={
             "pixels": prod(operation.window.output_size),
             "input_channels": operation.window.input_channels,
-            "dot": _dot_fields(rows, operation.scales, operation.output),
+            "dot": dot_fields(rows, operation.scales, operation.output),
         },
         params_type="struct conv_1x1_dsp_int8_params",
         scratch_bytes=PACKED_BYTES_PER_GROUP * -(-rows.shape[1] // 4),
@@ -155,7 +183,7 @@ def bind_conv_2d(operation: o.Convolution) -> Binding:
         params={
             "window": lay.window_fields(window, operation.input_zero_point),
             "direct": int(direct),
-            "dot": _dot_fields(_words_first(operation), operation.scales, operation.output),
+            "dot": dot_fields(_words_first(operation), operation.scales, operation.output),
         },
         params_type="struct conv_2d_dsp_int8_params",
         scratch_bytes=PACKED_BYTES_PER_GROUP * groups + patch,
@@ -169,7 +197,7 @@ def _fully_connected(operation: o.FullyConnected) -> Binding:
         params={
             "pixels": operation.rows,
             "input_channels": operation.weights.shape[1],
-            "dot": _dot_fields(operation.weights, operation.scales, operation.output),
+            "dot": dot_fields(operation.weights, operation.scales, operation.output),
         },
         params_type="struct conv_1x1_dsp_int8_params",
         scratch_bytes=PACKED_BYTES_PER_GROUP * -(-operation.weights.shape[1] // 4),
@@ -189,7 +217,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.FullyConnected,
         applies=lambda operation: (
-            dot_stream(operation.weights, operation.scales, operation.output) is not None
+            dot(operation.weights, operation.scales, operation.output) is not None
         ),
         cost=_fully_connected_cost,
         bind=_fully_connected,

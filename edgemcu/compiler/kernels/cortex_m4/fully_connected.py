@@ -5,23 +5,26 @@ from __future__ import annotations
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4.dot import dot_stream
-from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, is_relu
+from edgemcu.compiler.kernels.cortex_m4.dot import Dot, dot
+from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER
+
+
+def _layer(operation: o.FullyConnected) -> Dot | None:
+    return dot(operation.weights, operation.scales, operation.output, shifts=())
 
 
 def _bind(operation: o.FullyConnected) -> Binding:
-    stream = dot_stream(operation.weights, operation.scales, operation.output)
-    assert stream is not None
+    layer = _layer(operation)
+    assert layer is not None
     channels, inputs = (int(size) for size in operation.weights.shape)
     return Binding(
         params={
             "rows": operation.rows,
             "input_channels": inputs,
             "output_channels": channels,
-            "relu": int(is_relu(operation.output)),
             "min": operation.output.min,
             "max": operation.output.max,
-            "stream": Array(stream),
+            "stream": Array(layer.stream),
         },
         params_type="struct fully_connected_dsp_int8_params",
         overlap={0: ov.rows_overlap(operation.rows, inputs, channels)},
@@ -39,9 +42,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         "fully_connected_dsp_int8",
         FOLDER,
         o.FullyConnected,
-        applies=lambda operation: (
-            dot_stream(operation.weights, operation.scales, operation.output) is not None
-        ),
+        applies=lambda operation: _layer(operation) is not None,
         cost=_cost,
         bind=_bind,
         headers=("dsp.h",),

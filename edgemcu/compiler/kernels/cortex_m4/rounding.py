@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
+from edgemcu.compiler.arithmetic import Ints
 
 FOLDER = "cortex_m4"
+
+# Of sums that `rescaling` is for.
+SCALE_BITS = 8
 
 
 def channel_bounds(
@@ -32,6 +39,44 @@ def is_relu(output: o.OutputRange) -> bool:
 def variant(output: o.OutputRange) -> str:
     """Which of two C functions: the short one where `is_relu`."""
     return "relu" if is_relu(output) else "any"
+
+
+@dataclass(frozen=True)
+class Rescaling:
+    """How sums that are 2^8 too large become outputs.
+
+    Attributes:
+        shift: that of all channels (see `one_shift`), or None.
+        words: int32 (channels, 2 or 3): multiplier, offset and, if each has its own, shift.
+    """
+
+    shift: int | None
+    words: NDArray[np.int32]
+
+    @property
+    def variant(self) -> str:
+        """Which C function."""
+        return "any" if self.shift is None else f"relu_{self.shift}"
+
+
+def rescaling(
+    rows: NDArray[np.int8],
+    scales: o.ChannelScales,
+    output: o.OutputRange,
+    shifts: Sequence[int],
+) -> Rescaling | None:
+    """The cheapest way that is exact, or None; rows: int8 (channels, weights of a channel).
+
+    Args:
+        shifts: that all channels may share, those to prefer first.
+    """
+    low, high = channel_bounds(rows, scales)
+    for shift in shifts:
+        shared = one_shift(scales, output, low, high, shift)
+        if shared is not None:
+            return Rescaling(shift, np.stack(shared, axis=1))
+    own = rounding(scales, output, np.maximum(-low, high), SCALE_BITS)
+    return None if own is None else Rescaling(None, np.stack(own, axis=1))
 
 
 def rounding(
@@ -74,3 +119,74 @@ def rounding(
         np.array(offsets, dtype=np.int32),
         np.array(shifts, dtype=np.int32),
     )
+
+
+def one_shift(
+    scales: o.ChannelScales, output: o.OutputRange, low: Ints, high: Ints, shift: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
+    """Multipliers and offsets if all channels take the same shift, for sums that are 2^8 too large.
+
+    The output is (sum × multiplier + offset × 2^32) >> 32 >> shift, saturated to an int8: one
+    multiplication and one SSAT, which shifts for nothing. Where a channel's own shift is larger,
+    its multiplier loses bits. Whether it matters is found out: rescaling never decreases where sums
+    grow, so that two ways to do it are equal for all sums if for each output value the smallest
+    sum that gives it is the same. For a given multiplier that leaves an interval of offsets.
+
+    Args:
+        low, high: int64 (channels,): the least and the largest sum (of the true size).
+
+    Returns:
+        int32 arrays of (channels,), or None if that is not exact for some channel, or the output
+        is not `is_relu`.
+    """
+    right = -scales.shift.astype(np.int64)
+    own = right + SCALE_BITS - 1
+    multiplier = scales.multiplier.astype(np.int64)
+    magnitude = np.maximum(np.abs(low), np.abs(high))
+    if (
+        not is_relu(output)
+        or np.any(magnitude >= 1 << (31 - SCALE_BITS))
+        or np.any((own < shift) & (multiplier > 0))
+    ):
+        return None
+    first, values = _first_sums(multiplier, right, high)
+    lost = np.minimum(np.maximum(own - shift, 0), 31)
+    best = (multiplier + (np.int64(1) << lost >> 1)) >> lost
+    # Nearest first: a step aside can make room for an offset.
+    steps = np.array([0, 1, -1, 2, -2, 3, -3, 4, -4])[:, None]
+    multipliers = np.maximum(best + steps, 0)
+    point = 32 - SCALE_BITS
+    wanted = values.astype(np.int64) << (point + shift)
+    # All of these give the value or more, all below them less.
+    from_here, below = np.maximum(first, low[:, None]), np.minimum(first - 1, high[:, None])
+    least = -((from_here * multipliers[..., None] - wanted) >> point)
+    least[:, first > high[:, None]] = np.iinfo(np.int64).min
+    most = (wanted - 1 - below * multipliers[..., None]) >> point
+    most[:, below < low[:, None]] = np.iinfo(np.int64).max
+    at_least, at_most = least.max(axis=2), most.min(axis=2)
+    fits = (at_least <= at_most) & (multipliers < 1 << 31)
+    if not fits.any(axis=0).all():
+        return None
+    chosen = fits.argmax(axis=0)
+    channel = np.arange(right.size)
+    factors = multipliers[chosen, channel]
+    middle = (2 * output.zero_point + 1) << (shift - 1)
+    offsets = np.clip(middle, at_least[chosen, channel], at_most[chosen, channel])
+    reach = (magnitude * factors >> point) + np.abs(offsets)
+    if np.any(reach >= 1 << 31):
+        return None
+    return factors.astype(np.int32), offsets.astype(np.int32)
+
+
+def _first_sums(multiplier: Ints, right: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """For each channel and output value above -128, the smallest sum that gives it or more where
+    the zero point is -128, or one more than `high`: int64 (channels, 255), and the values."""
+    values = np.arange(-127, 128)
+    # Rounded twice: (sum × multiplier + 2^30) >> 31, then half a step more >> right.
+    within = np.minimum(right, 23)[:, None]
+    needed = ((values + 128) << within) - (np.int64(1) << within >> 1)
+    divisor = np.maximum(multiplier, 1)[:, None]
+    first = -(-((needed << 31) - (1 << 30)) // divisor)
+    never = (multiplier == 0) | (right > 23)
+    first = np.where(never[:, None], high[:, None] + 1, np.minimum(first, high[:, None] + 1))
+    return first, values

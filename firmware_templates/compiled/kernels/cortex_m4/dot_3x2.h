@@ -21,8 +21,11 @@
  *     offset = 2^6 (first rounding) + 2^(shift - 1) (second rounding) + zero point x 2^shift
  *
  * with `shift` 7 more than the reference's: SMMLA, ASR, SSAT and it is done. The reference rounds
- * ties of negative values down (away from zero): they are 2^7 less. Below a ReLU it makes no
- * difference, as all of these become the zero point.
+ * ties of negative values down (away from zero): they are 2^7 less.
+ *
+ * Below a ReLU negative values all become the zero point, so ties make no difference; and mostly
+ * all channels can have the same shift, where the compiler has found that no sum comes out another
+ * way. SMMLA and SSAT are left, as SSAT shifts for nothing.
  */
 #ifndef EDGEMCU_KERNELS_DOT_3X2_H
 #define EDGEMCU_KERNELS_DOT_3X2_H
@@ -31,18 +34,27 @@
 
 struct dot_3x2_run;
 
-/* All pairs of channels of three pixels. `dot_3x2_relu` is for outputs of -128 .. 127 whose zero
- * point is -128, `dot_3x2_any` for all. */
+/* All pairs of channels of three pixels.
+ *
+ * dot_3x2_relu_SHIFT is for outputs of -128 .. 127 whose zero point is -128, with one shift for all
+ * channels; dot_3x2_any for all outputs. dot_3x2_planes_SHIFT is dot_3x2_relu_SHIFT for outputs as
+ * planes of int16: each channel's three pixels side by side. Of an odd number of channels, it
+ * writes one more. */
 typedef void dot_3x2_routine(const uint32_t *packed, const struct dot_3x2_run *run, int8_t *output);
-dot_3x2_routine dot_3x2_relu;
 dot_3x2_routine dot_3x2_any;
+dot_3x2_routine dot_3x2_relu_11;
+dot_3x2_routine dot_3x2_relu_13;
+dot_3x2_routine dot_3x2_planes_11;
+dot_3x2_routine dot_3x2_planes_13;
 
 /* A layer's constants.
  *
  * `stream` is, for each pair of output channels, what is read from front to back: 2 biases,
- * `groups` x 2 words of weights, and per channel its multiplier, offset and shift. */
+ * `groups` x 2 words of weights, and per channel its multiplier, its offset and, for dot_3x2_any,
+ * its shift. */
 struct dot_3x2 {
     const int32_t *stream;
+    int32_t pair_words; /* of stream for each pair */
     int32_t output_channels;
     int32_t groups; /* of four inputs each, the last one filled up with zero weights */
     int32_t min;    /* -128 .. 127 */
@@ -59,11 +71,13 @@ struct dot_3x2_run {
     const int32_t *end;    /* 4: behind the last pair */
     int32_t loops;         /* 8: over four groups each, the first of which may be shorter */
     int32_t skipped;       /* 12: groups that the first loop leaves out */
-    int32_t stride;        /* 16: bytes from a pixel's output to the next one's */
+    int32_t step;          /* 16: bytes from a pixel's output to the next one's, or from plane to
+                              plane */
     uint32_t min;          /* 20: four times the same byte */
     uint32_t max;          /* 24 */
     dot_3x2_routine *routine;
     int32_t groups;
+    int32_t pair_words;
     int32_t last; /* the number of a last channel that has no other one to be a pair with, or -1 */
 };
 
@@ -72,12 +86,12 @@ struct dot_3x2_run dot_3x2_begin(const struct dot_3x2 *p);
 /* The last channel, if it is no part of a pair. */
 void dot_3x2_last(const struct dot_3x2_run *run, const uint32_t *packed, int8_t *output);
 
-/* packed: groups x 6 words; output: all channels of the first pixel, those of the others `stride`
- * behind each other. With a stride of 0 the three pixels must be the same. */
+/* packed: groups x 6 words; output: all channels of the first pixel, those of the others `step`
+ * behind each other. With a step of 0 the three pixels must be the same. */
 static inline void dot_3x2(struct dot_3x2_run *run, const uint32_t *packed, int8_t *output,
-                           int32_t stride)
+                           int32_t step)
 {
-    run->stride = stride;
+    run->step = step;
     if (run->stream != run->end) {
         run->routine(packed, run, output);
     }

@@ -82,10 +82,7 @@ static struct four_sums sum_four(const int32_t *first, const int32_t *second, co
 static inline int8_t scaled(const struct fully_connected_dsp_int8_params *p, uint32_t sum,
                             const int32_t *scale)
 {
-    int32_t offset = scale[1];
-    if (!p->relu) {
-        offset += ((int32_t)sum >> 31) * (1 << 7);
-    }
+    const int32_t offset = scale[1] + ((int32_t)sum >> 31) * (1 << 7);
     int32_t value = saturate_int8(smmla((int32_t)sum, scale[0], offset) >> scale[2]);
     value = value < p->min ? p->min : value;
     return (int8_t)(value > p->max ? p->max : value);

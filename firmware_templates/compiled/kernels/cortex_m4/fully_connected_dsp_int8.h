@@ -16,9 +16,8 @@ struct fully_connected_dsp_int8_params {
     int32_t rows;
     int32_t input_channels;
     int32_t output_channels;
-    int32_t relu; /* whether the outputs are -128 .. 127 with a zero point of -128 */
-    int32_t min;  /* -128 .. 127 */
-    int32_t max;  /* -128 .. 127 */
+    int32_t min; /* -128 .. 127 */
+    int32_t max; /* -128 .. 127 */
     const int32_t *stream;
 };
 
