@@ -187,7 +187,7 @@ class _View:
 
     def _layer(self, layer: Layer) -> dict[str, Any]:
         width = len(str(len(self.program.layers)))
-        function = f"layer_{layer.number:0{width}}_{layer.op.kind.value.lower()}"
+        function = f"layer_{layer.number:0{width}}_{'_'.join(layer.kinds).lower()}"
         calls = []
         for number, call in enumerate(layer.calls):
             suffix = f"_{number}" if len(layer.calls) > 1 else ""
@@ -220,7 +220,7 @@ class _View:
                 self.constants.append(constant)
                 result[name] = constant.name
             elif isinstance(value, Mapping):
-                result[name] = self._name_arrays(value, prefix)
+                result[name] = self._name_arrays(value, f"{prefix}_{name}")
             else:
                 result[name] = value
         return result
@@ -239,7 +239,7 @@ class _View:
         )
         name = names.comment(tensors[layer.output].name)
         return (
-            f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+            f"{layer.number}. {' + '.join(layer.kinds)} {name}\n * {', '.join(facts)}{overlap}"
             + "".join(f"\n * {note}" for note in layer.notes)
         )
 

@@ -146,11 +146,17 @@ def choose(operation: Operation, target: str) -> AnyKernel:
     if target not in targets():
         known = ", ".join(sorted(targets()))
         raise UnsupportedModelError(f"no kernels for target {target!r}", hint=f"Known: {known}.")
-    candidates = [
+    kernel = cheapest(operation, target)
+    if kernel is None:
+        raise UnsupportedModelError(f"no kernel for this {type(operation).__name__}")
+    return kernel
+
+
+def cheapest(operation: Operation, target: str) -> AnyKernel | None:
+    """The cheapest kernel of a target that exists, None if none applies."""
+    candidates = (
         kernel
         for kernel in targets()[target]
         if isinstance(operation, kernel.operation) and kernel.applies(operation)
-    ]
-    if not candidates:
-        raise UnsupportedModelError(f"no kernel for this {type(operation).__name__}")
-    return min(candidates, key=lambda kernel: (kernel.cost(operation), kernel.name))
+    )
+    return min(candidates, key=lambda kernel: (kernel.cost(operation), kernel.name), default=None)

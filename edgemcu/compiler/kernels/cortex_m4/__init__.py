@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from edgemcu.compiler.kernels import AnyKernel
 from edgemcu.compiler.kernels.cortex_m4 import (
+    conv_depthwise,
     depthwise,
     dot,
     elementwise,
@@ -19,6 +20,7 @@ from edgemcu.compiler.kernels.cortex_m4 import (
 SMALL_KERNELS: tuple[AnyKernel, ...] = (
     *dot.KERNELS,
     *depthwise.KERNELS,
+    *conv_depthwise.KERNELS,
     *elementwise.KERNELS,
     *fully_connected.KERNELS,
 )

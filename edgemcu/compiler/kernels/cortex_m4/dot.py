@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
-from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Field, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
 from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, is_relu, rescaling
 
 DOT_HEADERS = ("dot_3x2.h", "dsp.h", "pack.h")
-CONV_2D_HEADERS = (*DOT_HEADERS, "../portable/window.h")
 DOT_SOURCES = ("dot_3x2.c",)
+CONV_2D_HEADERS = (*DOT_HEADERS, "pack_windows.h", "../portable/window.h")
+CONV_2D_SOURCES = (*DOT_SOURCES, "pack_windows.c")
 
 # Shared by all channels of a layer; each has its routines in dot_3x2.c. Most networks' layers can
 # have 11, some that sum up much need more.
@@ -80,14 +81,15 @@ def dot_fields(
     output: o.OutputRange,
     *,
     in_planes: bool = False,
-) -> dict[str, int | str | Array]:
+) -> dict[str, Field]:
     """The members of `struct dot_3x2`."""
     layer = dot(rows, scales, output)
     assert layer is not None
     return {
         "stream": Array(layer.stream),
         "pair_words": layer.stream.shape[1],
-        "output_channels": rows.shape[0],
+        # In planes, a last one without another to be a pair with gets one of zeros.
+        "output_channels": 2 * layer.stream.shape[0] if in_planes else rows.shape[0],
         "groups": -(-rows.shape[1] // 4),
         "min": output.min,
         "max": output.max,
@@ -125,7 +127,7 @@ def _rows_overlap(count: int, weights: NDArray[np.int8]) -> int:
     return ov.rows_overlap(count, inputs, channels, buffered=True)
 
 
-def _is_1x1(operation: o.Convolution) -> bool:
+def is_1x1(operation: o.Convolution) -> bool:
     window = operation.window
     return (window.size, window.stride) == ((1, 1), (1, 1)) and not window.pads
 
@@ -133,7 +135,8 @@ def _is_1x1(operation: o.Convolution) -> bool:
 def _conv_1x1_cost(operation: o.Convolution) -> float:
     pixels, inputs = prod(operation.window.output_size), operation.window.input_channels
     relu = is_relu(operation.output)
-    return _dot_cost(pixels, inputs, operation.output_channels, relu) + 2.0 * pixels * inputs
+    dots = _dot_cost(pixels, inputs, operation.output_channels, relu)
+    return dots + packing_cost(operation) * pixels
 
 
 def _conv_1x1(operation: o.Convolution) -> Binding:
@@ -153,10 +156,8 @@ def _conv_1x1(operation: o.Convolution) -> Binding:
 def conv_2d_cost(operation: o.Convolution) -> float:
     pixels, inputs = prod(operation.window.output_size), int(weight_rows(operation).shape[1])
     relu = is_relu(operation.output)
-    # Copying a window that is not a run of bytes costs more.
-    packing = 60.0 + (3.0 if _is_direct(operation.window) else 8.0) * inputs
     dots = _dot_cost(pixels, inputs, operation.output_channels, relu)
-    return dots + packing * pixels
+    return dots + packing_cost(operation) * pixels
 
 
 def _is_direct(window: o.Window) -> bool:
@@ -164,7 +165,7 @@ def _is_direct(window: o.Window) -> bool:
     return window.dilation[1] == 1 or window.size[1] == 1
 
 
-def _words_first(operation: o.Convolution) -> NDArray[np.int8]:
+def words_first(operation: o.Convolution) -> NDArray[np.int8]:
     """Weights as int8 (output channels, values): whole words of each row, then all that is left."""
     lines = operation.weights.reshape(operation.output_channels, operation.window.size[0], -1)
     whole = lines.shape[2] // 4 * 4
@@ -172,21 +173,46 @@ def _words_first(operation: o.Convolution) -> NDArray[np.int8]:
     return np.concatenate([part.reshape(lines.shape[0], -1) for part in parts], axis=1)
 
 
+def windows_fields(operation: o.Convolution) -> dict[str, Field]:
+    """The members of `struct windows`."""
+    window = operation.window
+    return {
+        "window": lay.window_fields(window, operation.input_zero_point),
+        "direct": int(_is_direct(window)),
+    }
+
+
+def packing_bytes(operation: o.Convolution, *, in_rows: bool = False) -> int:
+    """Scratch memory for the packed windows of three pixels, and for their bytes if any window has
+    to be gathered; blocks of three that lie in a row and inside of the image are read in place.
+
+    Args:
+        in_rows: whether blocks never go from one row to the next.
+    """
+    window, size = operation.window, int(weight_rows(operation).shape[1])
+    breaks = not in_rows and window.output_size[1] % 3 != 0
+    gathers = not _is_direct(window) or window.pads or breaks
+    return PACKED_BYTES_PER_GROUP * -(-size // 4) + (3 * size if gathers else 0)
+
+
+def packing_cost(operation: o.Convolution) -> float:
+    """Of each pixel's window."""
+    inputs = int(weight_rows(operation).shape[1])
+    if is_1x1(operation):
+        return 2.0 * inputs
+    # Copying a window that is not a run of bytes costs more.
+    return 60.0 + (3.0 if _is_direct(operation.window) else 8.0) * inputs
+
+
 def bind_conv_2d(operation: o.Convolution) -> Binding:
     window, rows = operation.window, weight_rows(operation)
-    direct = _is_direct(window)
-    groups = -(-rows.shape[1] // 4)
-    # Blocks of three pixels that lie in a row and inside of the image are read in place.
-    gathers = not direct or window.pads or window.output_size[1] % 3 != 0
-    patch = 3 * rows.shape[1] if gathers else 0
     return Binding(
         params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "direct": int(direct),
-            "dot": dot_fields(_words_first(operation), operation.scales, operation.output),
+            "windows": windows_fields(operation),
+            "dot": dot_fields(words_first(operation), operation.scales, operation.output),
         },
         params_type="struct conv_2d_dsp_int8_params",
-        scratch_bytes=PACKED_BYTES_PER_GROUP * groups + patch,
+        scratch_bytes=packing_bytes(operation),
         # Blocks of three pixels are written no earlier than single ones would be.
         overlap={0: ov.raster_overlap(window, rows.shape[0], buffered=True)},
     )
@@ -229,7 +255,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         "conv_1x1_dsp_int8",
         FOLDER,
         o.Convolution,
-        applies=lambda operation: _is_1x1(operation) and applies(operation),
+        applies=lambda operation: is_1x1(operation) and applies(operation),
         cost=_conv_1x1_cost,
         bind=_conv_1x1,
         scratch=True,
@@ -245,6 +271,6 @@ KERNELS: tuple[AnyKernel, ...] = (
         bind=bind_conv_2d,
         scratch=True,
         headers=CONV_2D_HEADERS,
-        sources=DOT_SOURCES,
+        sources=CONV_2D_SOURCES,
     ),
 )

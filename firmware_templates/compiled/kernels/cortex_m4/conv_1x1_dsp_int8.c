@@ -3,17 +3,6 @@
 
 #include "pack.h"
 
-static void pack(uint32_t *packed, const int8_t *x0, const int8_t *x1, const int8_t *x2, int32_t n)
-{
-    const int32_t rest = n % 4;
-    packed = pack_three(packed, x0, x1, x2, n / 4);
-    if (rest > 0) {
-        pack_word(packed, load_rest(x0 + n - rest, rest));
-        pack_word(packed + 1, load_rest(x1 + n - rest, rest));
-        pack_word(packed + 2, load_rest(x2 + n - rest, rest));
-    }
-}
-
 void conv_1x1_dsp_int8(const struct conv_1x1_dsp_int8_params *p, const int8_t *input,
                        int8_t *output, int8_t *scratch)
 {
@@ -24,14 +13,14 @@ void conv_1x1_dsp_int8(const struct conv_1x1_dsp_int8_params *p, const int8_t *i
     int32_t pixels = p->pixels;
 
     for (; pixels >= 3; pixels -= 3) {
-        pack(packed, input, input + n, input + 2 * n, n);
+        pack_pixels(packed, input, input + n, input + 2 * n, n);
         dot_3x2(&run, packed, output, channels);
         input += 3 * n;
         output += 3 * channels;
     }
     for (; pixels > 0; --pixels) {
         /* Computed and stored three times. */
-        pack(packed, input, input, input, n);
+        pack_pixels(packed, input, input, input, n);
         dot_3x2(&run, packed, output, 0);
         input += n;
         output += channels;

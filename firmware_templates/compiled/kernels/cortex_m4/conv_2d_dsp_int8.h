@@ -5,13 +5,12 @@
 
 #include <stdint.h>
 
-#include "../portable/window.h"
 #include "dot_3x2.h"
+#include "pack_windows.h"
 
 struct conv_2d_dsp_int8_params {
-    struct window window;
-    int32_t direct; /* 1 where the rows of a window are contiguous in the input */
-    struct dot_3x2 dot; /* of a window's values first all whole words of its rows, then the rest */
+    struct windows windows;
+    struct dot_3x2 dot; /* weights in the order of pack_windows */
 };
 
 /* input: NHWC; output: NHWC. scratch, aligned to 4: 24 bytes for each four values of a window,

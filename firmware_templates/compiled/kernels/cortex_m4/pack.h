@@ -32,4 +32,17 @@ static inline uint32_t *pack_three(uint32_t *packed, const int8_t *x0, const int
     return packed;
 }
 
+/* All `n` inputs of three pixels. */
+static inline void pack_pixels(uint32_t *packed, const int8_t *x0, const int8_t *x1,
+                               const int8_t *x2, int32_t n)
+{
+    const int32_t rest = n % 4;
+    packed = pack_three(packed, x0, x1, x2, n / 4);
+    if (rest > 0) {
+        pack_word(packed, load_rest(x0 + n - rest, rest));
+        pack_word(packed + 1, load_rest(x1 + n - rest, rest));
+        pack_word(packed + 2, load_rest(x2 + n - rest, rest));
+    }
+}
+
 #endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The windows of three outputs of a convolution, packed as `dot_3x2` wants them. */
+#ifndef EDGEMCU_KERNELS_PACK_WINDOWS_H
+#define EDGEMCU_KERNELS_PACK_WINDOWS_H
+
+#include <stdint.h>
+
+#include "../portable/window.h"
+
+struct windows {
+    struct window window;
+    int32_t direct; /* 1 where the rows of a window are contiguous in the input */
+};
+
+/* A window's first tap; negative where it lies in the padding. */
+struct window_place {
+    int32_t y;
+    int32_t x;
+};
+
+/* Packs three windows, wherever they are. Of a window's values, first all whole words of its rows are
+ * packed, then the rest. patches: room for the bytes of three windows. */
+void pack_windows(const struct windows *p, const int8_t *input, const struct window_place at[3],
+                  uint32_t *packed, int8_t *patches);
+
+/* The same, of three windows that lie inside of the input, `step` bytes apart; `direct` is 1. */
+void pack_windows_inside(const struct windows *p, const int8_t *first, int32_t step,
+                         uint32_t *packed);
+
+#endif
