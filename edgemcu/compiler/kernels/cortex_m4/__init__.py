@@ -9,8 +9,8 @@ from __future__ import annotations
 from edgemcu.compiler.kernels import AnyKernel
 from edgemcu.compiler.kernels.cortex_m4 import (
     conv_depthwise,
+    convolution,
     depthwise,
-    dot,
     elementwise,
     fully_connected,
     winograd,
@@ -18,7 +18,7 @@ from edgemcu.compiler.kernels.cortex_m4 import (
 
 # Without those that take more flash for less time.
 SMALL_KERNELS: tuple[AnyKernel, ...] = (
-    *dot.KERNELS,
+    *convolution.KERNELS,
     *depthwise.KERNELS,
     *conv_depthwise.KERNELS,
     *elementwise.KERNELS,

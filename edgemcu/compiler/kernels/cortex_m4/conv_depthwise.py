@@ -6,18 +6,23 @@ import numpy as np
 
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Binding, Kernel
-from edgemcu.compiler.kernels.cortex_m4 import depthwise, dot
+from edgemcu.compiler.kernels.cortex_m4 import convolution, depthwise
+from edgemcu.compiler.kernels.cortex_m4 import dot as d
 from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER
 
 
-def _applies(operation: o.ConvolutionThenDepthwise) -> bool:
-    first = operation.convolution
-    if first.groups != 1 or first.window.output_size[1] < 3:
-        return False
-    layer = dot.dot(dot.weight_rows(first), first.scales, first.output)
-    # Only these routines write planes.
-    shares = layer is not None and layer.shift is not None
-    return shares and depthwise.is_depthwise_3x3(operation.depthwise)
+def _layer(operation: o.ConvolutionThenDepthwise) -> d.Dot | None:
+    """The convolution's constants, None if there is no routine that writes its planes."""
+    constants = convolution.layer(operation.convolution)
+    if constants is None or constants.shift is None:
+        return None
+    # A single pixel cannot be computed three times in one place: planes have room for one.
+    return None if _blocks(constants, operation).ones else constants
+
+
+def _blocks(constants: d.Dot, operation: o.ConvolutionThenDepthwise) -> d.Blocks:
+    """Of a row."""
+    return constants.blocks(operation.convolution.window.output_size[1])
 
 
 def _plane_bytes(operation: o.ConvolutionThenDepthwise) -> int:
@@ -28,14 +33,14 @@ def _plane_bytes(operation: o.ConvolutionThenDepthwise) -> int:
 
 
 def _cost(operation: o.ConvolutionThenDepthwise) -> float:
-    first, second = operation.convolution, operation.depthwise
+    first, second, constants = operation.convolution, operation.depthwise, _layer(operation)
+    assert constants is not None
     rows, columns = first.window.output_size
-    inputs = int(dot.weight_rows(first).shape[1])
-    blocks = -(-columns // 3)
-    dots = dot.dot_cost(blocks, inputs, first.output_channels, relu=True)
-    computing = second.window.output_size[0] * second.window.input_channels
-    packing = 3 * blocks * dot.packing_cost(first)
-    return rows * (dots + packing) + computing * depthwise.row_cost(second, _plane_bytes(operation))
+    convolving = constants.cost(_blocks(constants, operation))
+    convolving += columns * convolution.packing_cost(first)
+    channels = second.window.input_channels
+    computing = channels * depthwise.row_cost(second, _plane_bytes(operation)) + 70
+    return rows * convolving + second.window.output_size[0] * computing
 
 
 def _overlap(operation: o.ConvolutionThenDepthwise) -> int:
@@ -58,17 +63,19 @@ def _overlap(operation: o.ConvolutionThenDepthwise) -> int:
 
 
 def _bind(operation: o.ConvolutionThenDepthwise) -> Binding:
-    first, second = operation.convolution, operation.depthwise
+    first, second, constants = operation.convolution, operation.depthwise, _layer(operation)
+    assert constants is not None
     window, plane = second.window, _plane_bytes(operation)
-    weights = dot.weight_rows(first) if dot.is_1x1(first) else dot.words_first(first)
-    row = "pixels" if dot.is_1x1(first) else "windows"
+    blocks = _blocks(constants, operation)
+    row = "pixels" if convolution.is_1x1(first) else "windows"
     kept = 3 * 2 * -(-window.input_channels // 2) * plane
     few = depthwise.few_bytes(window, window.input_channels)
     return Binding(
         params={
-            "windows": dot.windows_fields(first),
+            "windows": convolution.windows_fields(first),
             "row": f"conv_depthwise_row_of_{row}",
-            "dot": dot.dot_fields(weights, first.scales, first.output, in_planes=True),
+            "blocks": blocks.fields,
+            "dot": constants.fields(blocks, in_planes=True),
             "output_height": window.output_size[0],
             "stride_y": window.stride[0],
             "pad_top": window.padding[0],
@@ -77,7 +84,7 @@ def _bind(operation: o.ConvolutionThenDepthwise) -> Binding:
             "depthwise": depthwise.depthwise_fields(second, plane),
         },
         params_type="struct conv_depthwise_3x3_dsp_int8_params",
-        scratch_bytes=kept + few + dot.packing_bytes(first, in_rows=True),
+        scratch_bytes=kept + few + constants.packed_bytes(blocks) + convolution.patch_bytes(first),
         overlap={0: _overlap(operation)},
     )
 
@@ -87,11 +94,13 @@ KERNELS: tuple[AnyKernel, ...] = (
         "conv_depthwise_3x3_dsp_int8",
         FOLDER,
         o.ConvolutionThenDepthwise,
-        applies=_applies,
+        applies=lambda operation: (
+            depthwise.is_depthwise_3x3(operation.depthwise) and _layer(operation) is not None
+        ),
         cost=_cost,
         bind=_bind,
         scratch=True,
-        headers=(*dot.CONV_2D_HEADERS, "depthwise_3x3.h"),
-        sources=(*dot.CONV_2D_SOURCES, "depthwise_3x3.c"),
+        headers=(*convolution.CONV_2D_HEADERS, "depthwise_3x3.h"),
+        sources=(*convolution.CONV_2D_SOURCES, "depthwise_3x3.c"),
     ),
 )

@@ -12,7 +12,7 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Field, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4 import dot
+from edgemcu.compiler.kernels.cortex_m4 import convolution
 from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, is_relu, rescaling
 
 # Shared by all channels of a layer; each has its routines in depthwise_3x3.c.
@@ -198,12 +198,12 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=lambda operation: (
-            operation.window.input_channels == 1 and dot.applies(operation.as_convolution())
+            operation.window.input_channels == 1 and convolution.applies(operation.as_convolution())
         ),
-        cost=lambda operation: dot.conv_2d_cost(operation.as_convolution()),
-        bind=lambda operation: dot.bind_conv_2d(operation.as_convolution()),
+        cost=lambda operation: convolution.conv_2d_cost(operation.as_convolution()),
+        bind=lambda operation: convolution.bind_conv_2d(operation.as_convolution()),
         scratch=True,
-        headers=dot.CONV_2D_HEADERS,
-        sources=dot.CONV_2D_SOURCES,
+        headers=convolution.CONV_2D_HEADERS,
+        sources=convolution.CONV_2D_SOURCES,
     ),
 )

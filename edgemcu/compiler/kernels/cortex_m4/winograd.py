@@ -9,7 +9,7 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4.dot import weight_rows
+from edgemcu.compiler.kernels.cortex_m4.convolution import weight_rows
 from edgemcu.compiler.kernels.cortex_m4.rounding import (
     FOLDER,
     channel_bounds,

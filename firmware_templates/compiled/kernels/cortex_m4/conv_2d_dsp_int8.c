@@ -10,29 +10,39 @@ static void next_pixel(const struct window *v, struct window_place *at)
     }
 }
 
-void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int8_t *output,
-                      int8_t *scratch)
+/* So many blocks from `at` on, which moves behind them; returns where the outputs go on. */
+static int8_t *convolve(const struct conv_2d_dsp_int8_params *p, const int8_t *input,
+                        struct window_place *at, int32_t pixels, int32_t blocks, int8_t *output,
+                        int8_t *scratch)
 {
     const struct window *v = &p->windows.window;
     const int32_t channels = p->dot.output_channels;
     uint32_t *packed = (uint32_t *)(void *)scratch;
-    int8_t *patches = scratch + 4 * DOT_3X2_WORDS_PER_GROUP * p->dot.groups;
-    struct dot_3x2_run run = dot_3x2_begin(&p->dot);
-    struct window_place at = {-v->pad_top, -v->pad_left};
-    int32_t left = v->output_height * v->output_width;
+    struct dot_run run = dot_begin(&p->dot, pixels == 4 ? 4 : 3);
+    int8_t *patch = scratch + run.packed_bytes;
 
-    while (left > 0) {
-        /* One of the last two is computed and stored three times. */
-        const int32_t pixels = left < 3 ? 1 : 3;
-        struct window_place places[3] = {at, at, at};
-        next_pixel(v, &at);
+    run.step = pixels > 1 ? channels : 0;
+    for (; blocks > 0; --blocks) {
+        /* A single pixel is computed three times, all in one place. */
+        struct window_place places[4] = {*at, *at, *at, *at};
+        next_pixel(v, at);
         for (int32_t i = 1; i < pixels; ++i) {
-            places[i] = at;
-            next_pixel(v, &at);
+            places[i] = *at;
+            next_pixel(v, at);
         }
-        pack_windows(&p->windows, input, places, packed, patches);
-        dot_3x2(&run, packed, output, pixels == 3 ? channels : 0);
+        pack_windows(&p->windows, input, places, run.pixels, packed, patch);
+        dot(&run, packed, output);
         output += pixels * channels;
-        left -= pixels;
     }
+    return output;
+}
+
+void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int8_t *output,
+                      int8_t *scratch)
+{
+    struct window_place at = {-p->windows.window.pad_top, -p->windows.window.pad_left};
+
+    output = convolve(p, input, &at, 4, p->blocks.fours, output, scratch);
+    output = convolve(p, input, &at, 3, p->blocks.threes, output, scratch);
+    convolve(p, input, &at, 1, p->blocks.ones, output, scratch);
 }

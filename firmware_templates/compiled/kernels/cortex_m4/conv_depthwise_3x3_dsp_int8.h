@@ -11,23 +11,25 @@
 #include <stdint.h>
 
 #include "depthwise_3x3.h"
-#include "dot_3x2.h"
+#include "dot.h"
 #include "pack_windows.h"
 
 struct conv_depthwise_3x3_dsp_int8_params;
 
 /* Computes a row of the convolution, as planes that begin with its first output: of any window, and
- * of a 1x1 window with a stride of 1. packed, patches: places for what is packed. */
+ * of a 1x1 window with a stride of 1. packed: a place for what is packed. */
 typedef void conv_depthwise_row(const struct conv_depthwise_3x3_dsp_int8_params *p,
-                                const struct dot_3x2_run *run, const int8_t *input, int32_t row,
-                                int8_t *planes, uint32_t *packed, int8_t *patches);
+                                const struct dot_run *four, const struct dot_run *three,
+                                const int8_t *input, int32_t row, int8_t *planes,
+                                uint32_t *packed);
 conv_depthwise_row conv_depthwise_row_of_windows;
 conv_depthwise_row conv_depthwise_row_of_pixels;
 
 struct conv_depthwise_3x3_dsp_int8_params {
-    struct windows windows; /* of the convolution, at least three outputs wide */
+    struct windows windows; /* of the convolution */
     conv_depthwise_row *row;
-    struct dot_3x2 dot; /* an even number of channels; writes planes */
+    struct dot_blocks blocks; /* of a row; no single pixels */
+    struct dot dot; /* an even number of channels; writes planes */
     int32_t output_height;
     int32_t stride_y;
     int32_t pad_top;
@@ -37,10 +39,9 @@ struct conv_depthwise_3x3_dsp_int8_params {
 };
 
 /* input: NHWC; output: NHWC; scratch, aligned to 4: 3 rows of planes for all channels, and for one
- * more if they are odd; 4 bytes for each channel if the output is less than 4 wide; what the
- * convolution packs, 24 bytes for each four values of a window; the bytes of three windows unless
- * all are packed from where they are. The output may lie over the input as far as what later rows
- * read stays whole. */
+ * more if they are odd; 4 bytes for each channel if the output is less than 4 wide; what
+ * conv_1x1_dsp_int8 or conv_2d_dsp_int8 have there. The output may lie over the input as far as what
+ * later rows read stays whole. */
 void conv_depthwise_3x3_dsp_int8(const struct conv_depthwise_3x3_dsp_int8_params *p,
                                  const int8_t *input, int8_t *output, int8_t *scratch);
 

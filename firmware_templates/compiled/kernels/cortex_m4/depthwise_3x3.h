@@ -33,7 +33,7 @@ struct depthwise_3x3 {
     int32_t channel_words; /* of stream for each channel */
     /* Per channel: bias, the weights of three rows, multiplier, offset and, for "any", shift.
      * Weights are 256 times their value, two to a word: the left and the middle one, the middle and
-     * the right one. Multiplier, offset and shift are those of dot_3x2.h. */
+     * the right one. Multiplier, offset and shift are those of dot.h. */
     const int32_t *stream;
 };
 

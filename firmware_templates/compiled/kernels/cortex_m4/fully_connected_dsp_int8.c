@@ -78,7 +78,7 @@ static struct four_sums sum_four(const int32_t *first, const int32_t *second, co
     return sums;
 }
 
-/* scale: multiplier, offset, shift; see dot_3x2.h. */
+/* scale: multiplier, offset, shift; see dot.h. */
 static inline int8_t scaled(const struct fully_connected_dsp_int8_params *p, uint32_t sum,
                             const int32_t *scale)
 {

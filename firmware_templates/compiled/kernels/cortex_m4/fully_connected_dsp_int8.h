@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layers, one row at a time: four output channels by four inputs.
  *
- * Weights lie as for dot_3x2.h, whose two products out of two SMLAD with one extension are used here
+ * Weights lie as for dot.h, whose two products out of two SMLAD with one extension are used here
  * as well. With a single row the packed inputs would be used too rarely to be worth storing: they
  * are made of each word of inputs as it comes.
  */

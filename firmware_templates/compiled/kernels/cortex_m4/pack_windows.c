@@ -55,9 +55,34 @@ static void gather(const struct window *v, const int8_t *input, int32_t y, int32
     }
 }
 
+/* `words` groups of four inputs of one pixel; returns where to go on. */
+static uint32_t *pack_run(uint32_t *packed, const int8_t *x, int32_t words, int32_t pixels)
+{
+    const int32_t group = DOT_WORDS_PER_GROUP(pixels);
+
+    for (; words >= 4; words -= 4) {
+        const uint32_t x0 = load_word(x);
+        const uint32_t x1 = load_word(x + 4);
+        const uint32_t x2 = load_word(x + 8);
+        const uint32_t x3 = load_word(x + 12);
+        pack_word(packed, x0, pixels);
+        pack_word(packed + group, x1, pixels);
+        pack_word(packed + 2 * group, x2, pixels);
+        pack_word(packed + 3 * group, x3, pixels);
+        packed += 4 * group;
+        x += 16;
+    }
+    for (; words > 0; --words) {
+        pack_word(packed, load_word(x), pixels);
+        packed += group;
+        x += 4;
+    }
+    return packed;
+}
+
 /* The bytes that whole words left over of each row of a window, one behind the other in words. */
 static void pack_left(uint32_t *packed, const int8_t *row, int32_t row_bytes, int32_t rows,
-                      int32_t left)
+                      int32_t left, int32_t pixels)
 {
     uint32_t word = 0;
     int32_t shift = 0;
@@ -67,8 +92,8 @@ static void pack_left(uint32_t *packed, const int8_t *row, int32_t row_bytes, in
         word |= bytes << shift;
         shift += 8 * left;
         if (shift >= 32) {
-            pack_word(packed, word);
-            packed += DOT_3X2_WORDS_PER_GROUP;
+            pack_word(packed, word, pixels);
+            packed += DOT_WORDS_PER_GROUP(pixels);
             shift -= 32;
             /* The bytes that did not fit. */
             word = bytes >> (8 * left - shift);
@@ -76,89 +101,90 @@ static void pack_left(uint32_t *packed, const int8_t *row, int32_t row_bytes, in
         row += row_bytes;
     }
     if (shift > 0) {
-        pack_word(packed, word);
+        pack_word(packed, word, pixels);
     }
+}
+
+static inline void pack_nines_of(uint32_t *packed, const int8_t *x, int32_t row_bytes,
+                                 int32_t pixels)
+{
+    const int32_t group = DOT_WORDS_PER_GROUP(pixels);
+    const int8_t *x1 = x + row_bytes;
+    const int8_t *x2 = x1 + row_bytes;
+    const uint32_t left = (uint8_t)x[8] | ((uint32_t)(uint8_t)x1[8] << 8);
+    pack_word(packed, load_word(x), pixels);
+    pack_word(packed + group, load_word(x + 4), pixels);
+    pack_word(packed + 2 * group, load_word(x1), pixels);
+    pack_word(packed + 3 * group, load_word(x1 + 4), pixels);
+    pack_word(packed + 4 * group, load_word(x2), pixels);
+    pack_word(packed + 5 * group, load_word(x2 + 4), pixels);
+    pack_word(packed + 6 * group, left | ((uint32_t)(uint8_t)x2[8] << 16), pixels);
 }
 
 /* A window of three rows of nine bytes: the usual first layer, three by three pixels of three
  * colours. */
-static inline void pack_nines(uint32_t *packed, const int8_t *x, int32_t row_bytes)
+static void pack_nines(uint32_t *packed, const int8_t *x, int32_t row_bytes, int32_t pixels)
 {
-    const int8_t *x1 = x + row_bytes;
-    const int8_t *x2 = x1 + row_bytes;
-    const uint32_t left = (uint8_t)x[8] | ((uint32_t)(uint8_t)x1[8] << 8);
-    pack_word(packed, load_word(x));
-    pack_word(packed + DOT_3X2_WORDS_PER_GROUP, load_word(x + 4));
-    pack_word(packed + 2 * DOT_3X2_WORDS_PER_GROUP, load_word(x1));
-    pack_word(packed + 3 * DOT_3X2_WORDS_PER_GROUP, load_word(x1 + 4));
-    pack_word(packed + 4 * DOT_3X2_WORDS_PER_GROUP, load_word(x2));
-    pack_word(packed + 5 * DOT_3X2_WORDS_PER_GROUP, load_word(x2 + 4));
-    pack_word(packed + 6 * DOT_3X2_WORDS_PER_GROUP, left | ((uint32_t)(uint8_t)x2[8] << 16));
+    if (pixels == 4) {
+        pack_nines_of(packed, x, row_bytes, 4);
+    } else {
+        pack_nines_of(packed, x, row_bytes, 3);
+    }
 }
 
-/* A window whose rows are runs of bytes. */
-struct runs {
-    const int8_t *x;
-    int32_t row_bytes; /* from one row to the next */
-};
-
-static void pack_runs(const struct window *v, struct runs a, struct runs b, struct runs c,
-                      uint32_t *packed)
+static void pack_any(const struct window *v, const int8_t *x, int32_t row_bytes, uint32_t *packed,
+                     int32_t pixels)
 {
     const int32_t run = v->width * v->input_channels;
-    const int32_t left = run % 4;
-    const int32_t whole = run - left;
+    const int32_t words = run / 4;
+    const int8_t *rest = x + 4 * words;
 
-    if (run == 9 && v->height == 3) {
-        pack_nines(packed, a.x, a.row_bytes);
-        pack_nines(packed + 1, b.x, b.row_bytes);
-        pack_nines(packed + 2, c.x, c.row_bytes);
-        return;
-    }
-    if (left > 0) {
-        uint32_t *behind = packed + v->height * (whole / 4) * DOT_3X2_WORDS_PER_GROUP;
-        pack_left(behind, a.x + whole, a.row_bytes, v->height, left);
-        pack_left(behind + 1, b.x + whole, b.row_bytes, v->height, left);
-        pack_left(behind + 2, c.x + whole, c.row_bytes, v->height, left);
-    }
     for (int32_t ky = v->height; ky > 0; --ky) {
-        packed = pack_three(packed, a.x, b.x, c.x, whole / 4);
-        a.x += a.row_bytes;
-        b.x += b.row_bytes;
-        c.x += c.row_bytes;
+        packed = pack_run(packed, x, words, pixels);
+        x += row_bytes;
+    }
+    if (run % 4 > 0) {
+        pack_left(packed, rest, row_bytes, v->height, run % 4, pixels);
     }
 }
 
-/* A window where it is, or a copy of it. */
-static struct runs find(const struct windows *p, const int8_t *input, struct window_place at,
-                        int8_t *patch)
+/* A window whose rows are runs of bytes, `row_bytes` apart. */
+static inline void pack_window(const struct window *v, const int8_t *x, int32_t row_bytes,
+                               uint32_t *packed, int32_t pixels)
+{
+    if (v->height == 3 && v->width * v->input_channels == 9) {
+        pack_nines(packed, x, row_bytes, pixels);
+    } else {
+        pack_any(v, x, row_bytes, packed, pixels);
+    }
+}
+
+void pack_windows(const struct windows *p, const int8_t *input, const struct window_place *at,
+                  int32_t pixels, uint32_t *packed, int8_t *patch)
 {
     const struct window *v = &p->window;
-    struct runs runs = {patch, v->width * v->input_channels};
-    if (p->direct && window_is_inside(v, at.y, at.x)) {
-        runs.x = input + (at.y * v->input_width + at.x) * v->input_channels;
-        runs.row_bytes = v->dilation_y * v->input_width * v->input_channels;
-    } else {
-        gather(v, input, at.y, at.x, patch);
-    }
-    return runs;
-}
 
-void pack_windows(const struct windows *p, const int8_t *input, const struct window_place at[3],
-                  uint32_t *packed, int8_t *patches)
-{
-    const int32_t bytes = p->window.height * p->window.width * p->window.input_channels;
-    pack_runs(&p->window, find(p, input, at[0], patches), find(p, input, at[1], patches + bytes),
-              find(p, input, at[2], patches + 2 * bytes), packed);
+    for (int32_t i = 0; i < pixels; ++i) {
+        const int8_t *x = patch;
+        int32_t row_bytes = v->width * v->input_channels;
+        if (p->direct && window_is_inside(v, at[i].y, at[i].x)) {
+            x = input + (at[i].y * v->input_width + at[i].x) * v->input_channels;
+            row_bytes = v->dilation_y * v->input_width * v->input_channels;
+        } else {
+            gather(v, input, at[i].y, at[i].x, patch);
+        }
+        pack_window(v, x, row_bytes, packed + i, pixels);
+    }
 }
 
 void pack_windows_inside(const struct windows *p, const int8_t *first, int32_t step,
-                         uint32_t *packed)
+                         int32_t pixels, uint32_t *packed)
 {
     const struct window *v = &p->window;
     const int32_t row_bytes = v->dilation_y * v->input_width * v->input_channels;
-    const struct runs a = {first, row_bytes};
-    const struct runs b = {first + step, row_bytes};
-    const struct runs c = {first + 2 * step, row_bytes};
-    pack_runs(v, a, b, c, packed);
+
+    for (int32_t i = 0; i < pixels; ++i) {
+        pack_window(v, first, row_bytes, packed + i, pixels);
+        first += step;
+    }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The windows of three outputs of a convolution, packed as `dot_3x2` wants them. */
+/* The windows of a block of a convolution's outputs, packed as `dot` wants them. */
 #ifndef EDGEMCU_KERNELS_PACK_WINDOWS_H
 #define EDGEMCU_KERNELS_PACK_WINDOWS_H
 
@@ -18,13 +18,13 @@ struct window_place {
     int32_t x;
 };
 
-/* Packs three windows, wherever they are. Of a window's values, first all whole words of its rows are
- * packed, then the rest. patches: room for the bytes of three windows. */
-void pack_windows(const struct windows *p, const int8_t *input, const struct window_place at[3],
-                  uint32_t *packed, int8_t *patches);
+/* Packs `pixels` windows, wherever they are. Of a window's values, first all whole words of its rows
+ * are packed, then the rest. patch: room for the bytes of a window. */
+void pack_windows(const struct windows *p, const int8_t *input, const struct window_place *at,
+                  int32_t pixels, uint32_t *packed, int8_t *patch);
 
-/* The same, of three windows that lie inside of the input, `step` bytes apart; `direct` is 1. */
+/* The same, of windows that lie inside of the input, `step` bytes apart; `direct` is 1. */
 void pack_windows_inside(const struct windows *p, const int8_t *first, int32_t step,
-                         uint32_t *packed);
+                         int32_t pixels, uint32_t *packed);
 
 #endif

@@ -37,7 +37,7 @@ struct winograd_3x3_dsp_int8_params {
     winograd_3x3_back *back;
     /* For each pair of output channels: [16 places of a tile][input channels / 2][2] words of two
      * transformed weights (channels 0 and 2 of four, then 1 and 3), then for both channels four
-     * times the bias, multiplier, offset and shift: those of dot_3x2.h, for sums that are four
+     * times the bias, multiplier, offset and shift: those of dot.h, for sums that are four
      * times too large. */
     const int32_t *stream;
 };
