@@ -91,7 +91,8 @@ class Kernel(Generic[OperationT]):
         folder: where its sources are, below `firmware_templates/compiled/kernels/`.
         operation: what it computes.
         applies: whether it can compute this one.
-        cost: estimated instructions on a Cortex-M4; only comparisons between kernels matter.
+        cost: estimated cycles on a Cortex-M4, or what else the kernels of a target agree on; only
+            comparisons between them matter.
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
         headers: other headers that it includes, relative to `folder`.

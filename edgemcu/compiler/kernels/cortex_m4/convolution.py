@@ -80,7 +80,7 @@ def _conv_1x1_cost(operation: o.Convolution) -> float:
 
 def _pixels_cost(constants: d.Dot | None, pixels: int) -> float:
     assert constants is not None
-    return constants.cost(constants.blocks(pixels)) + pixels * (1.9 * constants.inputs + 5)
+    return 250 + constants.cost(constants.blocks(pixels)) + pixels * (1.9 * constants.inputs + 5)
 
 
 def _bind_pixels(constants: d.Dot | None, pixels: int) -> Binding:

@@ -16,7 +16,7 @@ from edgemcu.compiler.kernels.cortex_m4 import convolution
 from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, is_relu, rescaling
 
 # Shared by all channels of a layer; each has its routines in depthwise_3x3.c.
-SHIFTS = (11,)
+SHIFTS = (10,)
 
 # Rows of all channels are kept in scratch memory up to this size,
 MAX_KEPT_ROWS = 10 << 10
@@ -33,7 +33,7 @@ class Stream:
 
     Attributes:
         words: int32 (channels, words).
-        variant: "relu_11" or "any".
+        variant: "relu_10" or "any".
     """
 
     words: NDArray[np.int32]
@@ -49,7 +49,7 @@ def depthwise_stream(operation: o.DepthwiseConvolution) -> Stream | None:
     scaled = (rows.astype(np.int16) * 256).reshape(-1, 3, 3)
     pairs = np.stack([scaled[:, :, 0:2], scaled[:, :, 1:3]], axis=2)
     weights = np.ascontiguousarray(pairs).view(np.int32).reshape(-1, 6)
-    bias = operation.scales.bias.astype(np.int64) * 256
+    bias = operation.scales.bias.astype(np.int64) * 256 + scaling.nudges
     before = bias.astype(np.uint64).astype(np.uint32).view(np.int32)[:, None]
     return Stream(np.concatenate([before, weights, scaling.words], axis=1), scaling.variant)
 

@@ -120,7 +120,7 @@ def dot(
     scaling = rescaling(rows, scales, output, shifts)
     if scaling is None:
         return None
-    bias = 256 * lay.fill(scales.bias, 2).astype(np.int64) - 129 * odd.sum(axis=1)
+    bias = lay.fill(256 * scales.bias.astype(np.int64) + scaling.nudges, 2) - 129 * odd.sum(axis=1)
     words = np.stack([-odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
     pairs = wide.shape[0] // 2
     weights = words.view(np.int32).reshape(pairs, 2, -1).transpose(0, 2, 1).reshape(pairs, -1)

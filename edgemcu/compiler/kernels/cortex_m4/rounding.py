@@ -48,10 +48,12 @@ class Rescaling:
     Attributes:
         shift: that of all channels (see `one_shift`), or None.
         words: int32 (channels, 2 or 3): multiplier, offset and, if each has its own, shift.
+        nudges: int64 (channels,), to be added to the sums.
     """
 
     shift: int | None
     words: NDArray[np.int32]
+    nudges: Ints
 
     @property
     def variant(self) -> str:
@@ -74,9 +76,13 @@ def rescaling(
     for shift in shifts:
         shared = one_shift(scales, output, low, high, shift)
         if shared is not None:
-            return Rescaling(shift, np.stack(shared, axis=1))
+            multipliers, offsets, nudges = shared
+            words = np.stack([multipliers, offsets], axis=1).astype(np.int32)
+            return Rescaling(shift, words, nudges)
     own = rounding(scales, output, np.maximum(-low, high), SCALE_BITS)
-    return None if own is None else Rescaling(None, np.stack(own, axis=1))
+    if own is None:
+        return None
+    return Rescaling(None, np.stack(own, axis=1), np.zeros(low.shape, np.int64))
 
 
 def rounding(
@@ -123,59 +129,73 @@ def rounding(
 
 def one_shift(
     scales: o.ChannelScales, output: o.OutputRange, low: Ints, high: Ints, shift: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
-    """Multipliers and offsets if all channels take the same shift, for sums that are 2^8 too large.
+) -> tuple[Ints, Ints, Ints] | None:
+    """Multipliers, offsets and nudges if all channels take the same shift.
 
-    The output is (sum × multiplier + offset × 2^32) >> 32 >> shift, saturated to an int8: one
-    multiplication and one SSAT, which shifts for nothing. Where a channel's own shift is larger,
-    its multiplier loses bits. Whether it matters is found out: rescaling never decreases where sums
-    grow, so that two ways to do it are equal for all sums if for each output value the smallest
-    sum that gives it is the same. For a given multiplier that leaves an interval of offsets.
+    Sums are 2^8 too large.
+
+    The output is ((sum + nudge) × multiplier + offset × 2^32) >> 32 >> shift, saturated to an int8:
+    one multiplication and one SSAT, which shifts for nothing; nudges are part of the bias. Where a
+    channel's own shift is larger, its multiplier loses bits. Whether it matters is found out:
+    rescaling never decreases where sums grow, so that two ways to do it are equal for all sums if
+    for each output value the smallest sum that gives it is the same. For a given multiplier that
+    leaves an interval for what is added to the product.
 
     Args:
         low, high: int64 (channels,): the least and the largest sum (of the true size).
 
     Returns:
-        int32 arrays of (channels,), or None if that is not exact for some channel, or the output
+        int64 arrays of (channels,), or None if that is not exact for some channel, or the output
         is not `is_relu`.
     """
     right = -scales.shift.astype(np.int64)
     own = right + SCALE_BITS - 1
     multiplier = scales.multiplier.astype(np.int64)
-    magnitude = np.maximum(np.abs(low), np.abs(high))
-    if (
-        not is_relu(output)
-        or np.any(magnitude >= 1 << (31 - SCALE_BITS))
-        or np.any((own < shift) & (multiplier > 0))
-    ):
+    if not is_relu(output) or np.any((own < shift) & (multiplier > 0)):
+        return None
+    lost = np.minimum(np.maximum(own - shift, 0), 31)
+    best = np.minimum((multiplier + (np.int64(1) << lost >> 1)) >> lost, (1 << 31) - 1)
+    largest = np.maximum(np.abs(low), np.abs(high)) << SCALE_BITS
+    if np.any(largest >= 1 << 31):
         return None
     first, values = _first_sums(multiplier, right, high)
-    lost = np.minimum(np.maximum(own - shift, 0), 31)
-    best = (multiplier + (np.int64(1) << lost >> 1)) >> lost
-    # Nearest first: a step aside can make room for an offset.
-    steps = np.array([0, 1, -1, 2, -2, 3, -3, 4, -4])[:, None]
-    multipliers = np.maximum(best + steps, 0)
-    point = 32 - SCALE_BITS
-    wanted = values.astype(np.int64) << (point + shift)
-    # All of these give the value or more, all below them less.
+    factors, offsets, nudges = best.copy(), np.zeros_like(best), np.zeros_like(best)
+    open_ = np.ones(best.shape, bool)
+    # Nearest first: a step aside can make the interval longer.
+    for step in (0, 1, -1, 2, -2, 3, -3):
+        tried = np.clip(best + step, 0, (1 << 31) - 1)
+        least, most = _addends(tried, first, values, low, high, shift)
+        offset = np.where(least <= _ANY_LEAST, most >> 32, -(-least >> 32))
+        nudge = np.zeros_like(offset)
+        fits = offset << 32 <= most
+        # Between two offsets, by the sum.
+        below = least >> 32
+        between = -((least - (below << 32)) // -np.maximum(tried, 1))
+        by_nudge = ~fits & ((below << 32) + between * tried <= most)
+        offset, nudge = np.where(by_nudge, below, offset), np.where(by_nudge, between, nudge)
+        reach = ((largest + nudge) * tried >> 32) + np.abs(offset)
+        fits = (fits | by_nudge) & (largest + nudge < 1 << 31) & (reach < 1 << 31) & open_
+        factors[fits], offsets[fits], nudges[fits] = tried[fits], offset[fits], nudge[fits]
+        open_ &= ~fits
+    return None if open_.any() else (factors, offsets, nudges)
+
+
+# Instead of minus infinity; an offset of this is the zero point's for any sum in question.
+_ANY_LEAST = -(1 << 60)
+
+
+def _addends(
+    multiplier: Ints, first: Ints, values: Ints, low: Ints, high: Ints, shift: int
+) -> tuple[Ints, Ints]:
+    """The least and the most that can be added to each channel's products of sum and multiplier, so
+    that the smallest sum for each value is `first`."""
+    wanted = values << (32 + shift)
+    factor = (multiplier << SCALE_BITS)[:, None]
+    # From here on the value or more, below less, as far as there are such sums.
     from_here, below = np.maximum(first, low[:, None]), np.minimum(first - 1, high[:, None])
-    least = -((from_here * multipliers[..., None] - wanted) >> point)
-    least[:, first > high[:, None]] = np.iinfo(np.int64).min
-    most = (wanted - 1 - below * multipliers[..., None]) >> point
-    most[:, below < low[:, None]] = np.iinfo(np.int64).max
-    at_least, at_most = least.max(axis=2), most.min(axis=2)
-    fits = (at_least <= at_most) & (multipliers < 1 << 31)
-    if not fits.any(axis=0).all():
-        return None
-    chosen = fits.argmax(axis=0)
-    channel = np.arange(right.size)
-    factors = multipliers[chosen, channel]
-    middle = (2 * output.zero_point + 1) << (shift - 1)
-    offsets = np.clip(middle, at_least[chosen, channel], at_most[chosen, channel])
-    reach = (magnitude * factors >> point) + np.abs(offsets)
-    if np.any(reach >= 1 << 31):
-        return None
-    return factors.astype(np.int32), offsets.astype(np.int32)
+    least = np.where(first > high[:, None], _ANY_LEAST, wanted - from_here * factor)
+    most = np.where(below < low[:, None], -_ANY_LEAST, wanted - 1 - below * factor)
+    return least.max(axis=1), most.min(axis=1)
 
 
 def _first_sums(multiplier: Ints, right: Ints, high: Ints) -> tuple[Ints, Ints]:

@@ -203,9 +203,9 @@ struct depthwise_3x3_run {
         __asm volatile(text);                                                                      \
     }
 
-ROUTINE(depthwise_3x3_1_relu_11, ROWS_1 FINISH_RELU("11") STORE_AND_REPEAT("8", "36"))
+ROUTINE(depthwise_3x3_1_relu_10, ROWS_1 FINISH_RELU("10") STORE_AND_REPEAT("8", "36"))
 ROUTINE(depthwise_3x3_1_any, ROWS_1 FINISH STORE_AND_REPEAT("8", "40"))
-ROUTINE(depthwise_3x3_2_relu_11, ROWS_2 FINISH_RELU("11") STORE_AND_REPEAT("16", "36"))
+ROUTINE(depthwise_3x3_2_relu_10, ROWS_2 FINISH_RELU("10") STORE_AND_REPEAT("16", "36"))
 ROUTINE(depthwise_3x3_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16", "40"))
 
 /* Rows of five or six outputs, all at once: eight columns, which are a plane of exactly 16 bytes.
@@ -316,7 +316,7 @@ ROUTINE(depthwise_3x3_2_any, ROWS_2 FINISH STORE_AND_REPEAT("16", "40"))
     "add    sp, sp, #36            \n"                                                             \
     "pop    {r4-r11, pc}           \n"
 
-ROUTINE(depthwise_3x3_six_relu_11, ROWS_OF_SIX SCALE_SIX_RELU("11") STORE_SIX_AND_REPEAT)
+ROUTINE(depthwise_3x3_six_relu_10, ROWS_OF_SIX SCALE_SIX_RELU("10") STORE_SIX_AND_REPEAT)
 ROUTINE(depthwise_3x3_six_any, ROWS_OF_SIX
         "ldr    r12, [r3], #4          \n" /* shift */
         SCALE_ONE_OF_SIX("r4") SCALE_ONE_OF_SIX("r5") SCALE_ONE_OF_SIX("r6") SCALE_ONE_OF_SIX("r7")
@@ -411,9 +411,9 @@ static void run_six(struct depthwise_3x3_run *run, int shift)
     }
 }
 
-void depthwise_3x3_six_relu_11(struct depthwise_3x3_run *run)
+void depthwise_3x3_six_relu_10(struct depthwise_3x3_run *run)
 {
-    run_six(run, 11);
+    run_six(run, 10);
 }
 
 void depthwise_3x3_six_any(struct depthwise_3x3_run *run)
@@ -421,9 +421,9 @@ void depthwise_3x3_six_any(struct depthwise_3x3_run *run)
     run_six(run, OWN_SHIFT);
 }
 
-void depthwise_3x3_1_relu_11(struct depthwise_3x3_run *run)
+void depthwise_3x3_1_relu_10(struct depthwise_3x3_run *run)
 {
-    run_fours(run, 1, 11);
+    run_fours(run, 1, 10);
 }
 
 void depthwise_3x3_1_any(struct depthwise_3x3_run *run)
@@ -431,9 +431,9 @@ void depthwise_3x3_1_any(struct depthwise_3x3_run *run)
     run_fours(run, 1, OWN_SHIFT);
 }
 
-void depthwise_3x3_2_relu_11(struct depthwise_3x3_run *run)
+void depthwise_3x3_2_relu_10(struct depthwise_3x3_run *run)
 {
-    run_fours(run, 2, 11);
+    run_fours(run, 2, 10);
 }
 
 void depthwise_3x3_2_any(struct depthwise_3x3_run *run)

@@ -12,14 +12,14 @@
 struct depthwise_3x3_run;
 
 /* By the horizontal stride: "six" is for a stride of 1, rows of five or six outputs, and planes of
- * 16 bytes. "relu_11" is for outputs of -128 .. 127 whose zero point is -128, with one shift for
+ * 16 bytes. "relu_10" is for outputs of -128 .. 127 whose zero point is -128, with one shift for
  * all channels. */
 typedef void depthwise_3x3_routine(struct depthwise_3x3_run *run);
-depthwise_3x3_routine depthwise_3x3_1_relu_11;
+depthwise_3x3_routine depthwise_3x3_1_relu_10;
 depthwise_3x3_routine depthwise_3x3_1_any;
-depthwise_3x3_routine depthwise_3x3_2_relu_11;
+depthwise_3x3_routine depthwise_3x3_2_relu_10;
 depthwise_3x3_routine depthwise_3x3_2_any;
-depthwise_3x3_routine depthwise_3x3_six_relu_11;
+depthwise_3x3_routine depthwise_3x3_six_relu_10;
 depthwise_3x3_routine depthwise_3x3_six_any;
 
 struct depthwise_3x3 {

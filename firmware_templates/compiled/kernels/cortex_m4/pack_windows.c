@@ -132,6 +132,23 @@ static void pack_nines(uint32_t *packed, const int8_t *x, int32_t row_bytes, int
     }
 }
 
+static uint32_t three_bytes(const int8_t *x)
+{
+    return (uint8_t)x[0] | ((uint32_t)(uint8_t)x[1] << 8) | ((uint32_t)(uint8_t)x[2] << 16);
+}
+
+/* A window of three rows of three bytes: three by three pixels of grey. */
+static void pack_threes(uint32_t *packed, const int8_t *x, int32_t row_bytes, int32_t pixels)
+{
+    const int32_t group = DOT_WORDS_PER_GROUP(pixels);
+    const uint32_t a = three_bytes(x);
+    const uint32_t b = three_bytes(x + row_bytes);
+    const uint32_t c = three_bytes(x + 2 * row_bytes);
+    pack_word(packed, a | (b << 24), pixels);
+    pack_word(packed + group, (b >> 8) | (c << 16), pixels);
+    pack_word(packed + 2 * group, c >> 16, pixels);
+}
+
 static void pack_any(const struct window *v, const int8_t *x, int32_t row_bytes, uint32_t *packed,
                      int32_t pixels)
 {
@@ -152,8 +169,11 @@ static void pack_any(const struct window *v, const int8_t *x, int32_t row_bytes,
 static inline void pack_window(const struct window *v, const int8_t *x, int32_t row_bytes,
                                uint32_t *packed, int32_t pixels)
 {
-    if (v->height == 3 && v->width * v->input_channels == 9) {
+    const int32_t run = v->width * v->input_channels;
+    if (run == 9 && v->height == 3) {
         pack_nines(packed, x, row_bytes, pixels);
+    } else if (run == 3 && v->height == 3) {
+        pack_threes(packed, x, row_bytes, pixels);
     } else {
         pack_any(v, x, row_bytes, packed, pixels);
     }
