@@ -178,6 +178,35 @@ def depthwise_of_one_channel(c: _Layer) -> Case:
     return c.finish("DEPTHWISE_CONV_2D", [x, *operands], shape, **options)
 
 
+def conv_then_depthwise(c: _Layer) -> Case:
+    """A convolution and ReLU, then a depthwise 3x3 convolution."""
+    size = (c.integer(1, 11), c.pick(6, 7, 8, 9, c.integer(10, 30)))
+    channels, between = c.pick(c.integer(1, 9), 16), c.integer(1, 10)
+    window = c.pick(1, 1, 2, 3)
+    stride = 1 if window == 1 or size[1] < 12 else c.integer(1, 2)
+    x = c.input((1, *size, channels), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, (window, window), (stride, stride))
+    operands = c.weights((between, window, window, channels), 0, 0.05, window * window * channels)
+    # Rows of less than three pixels and of five are not for this kernel.
+    if columns == 5:
+        padding, stride, (rows, columns) = "SAME", 1, size
+    first = c.builder.op(
+        "CONV_2D",
+        [x, *operands],
+        (1, rows, columns, between),
+        4.0,
+        -128,
+        padding=padding,
+        stride=(stride, stride),
+        activation="RELU",
+    )
+    step = c.integer(1, 2)
+    padding, outputs = c.window((rows, columns), (3, 3), (step, step))
+    operands = c.weights((1, 3, 3, between), 3, 4.0, 9)
+    options = {"padding": padding, "stride": step, "depth_multiplier": 1}
+    return c.finish("DEPTHWISE_CONV_2D", [first, *operands], (1, *outputs, between), **options)
+
+
 def fully_connected(c: _Layer) -> Case:
     rows, inputs, outputs = c.integer(1, 5), c.integer(1, 70), c.integer(1, 9)
     x = c.input((rows, inputs), 0.05, c.zero_point())
@@ -219,6 +248,7 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "depthwise_3x3": depthwise_3x3,
     "depthwise_2d": depthwise_2d,
     "depthwise_of_one_channel": depthwise_of_one_channel,
+    "conv_then_depthwise": conv_then_depthwise,
     "fully_connected": fully_connected,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
@@ -241,6 +271,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
+    ("conv_then_depthwise", "conv_depthwise_3x3_dsp_int8", o.ConvolutionThenDepthwise),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
     ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
     ("add", "add_dsp_int8", o.Sum),
