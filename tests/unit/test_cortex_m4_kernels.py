@@ -148,7 +148,7 @@ def test_rounding_refuses_what_would_not_be_exact() -> None:
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_one_shift_for_all_channels(data: st.DataObject) -> None:
-    """Where it says that it is exact, it is: at and beside every step of the output, and between."""
+    """Where it says that it is exact, it is: at and beside each step of the output, and between."""
     shift = data.draw(st.sampled_from([10, 11, 13]))
     channels = data.draw(st.integers(1, 6))
     right = [data.draw(st.integers(shift - 7, shift + 3)) for _ in range(channels)]
