@@ -16,6 +16,9 @@ FOLDER = "cortex_m4"
 # Of sums that `rescaling` is for.
 SCALE_BITS = 8
 
+# How far from the nearest multiplier `one_shift` looks for one that is exact.
+STEPS_ASIDE = 24
+
 
 def channel_bounds(
     rows: NDArray[np.int8], scales: o.ChannelScales
@@ -159,25 +162,27 @@ def one_shift(
     if np.any(largest >= 1 << 31):
         return None
     first, values = _first_sums(multiplier, right, high)
-    factors, offsets, nudges = best.copy(), np.zeros_like(best), np.zeros_like(best)
-    open_ = np.ones(best.shape, bool)
+    found = np.zeros((3, right.size), np.int64)
+    left = np.arange(right.size)
     # Nearest first: a step aside can make the interval longer.
-    for step in (0, 1, -1, 2, -2, 3, -3):
-        tried = np.clip(best + step, 0, (1 << 31) - 1)
-        least, most = _addends(tried, first, values, low, high, shift)
+    for step in sorted(range(-STEPS_ASIDE, STEPS_ASIDE + 1), key=abs):
+        tried = np.clip(best[left] + step, 0, (1 << 31) - 1)
+        least, most = _addends(tried, first[left], values, low[left], high[left], shift)
         offset = np.where(least <= _ANY_LEAST, most >> 32, -(-least >> 32))
-        nudge = np.zeros_like(offset)
         fits = offset << 32 <= most
         # Between two offsets, by the sum.
         below = least >> 32
         between = -((least - (below << 32)) // -np.maximum(tried, 1))
         by_nudge = ~fits & ((below << 32) + between * tried <= most)
-        offset, nudge = np.where(by_nudge, below, offset), np.where(by_nudge, between, nudge)
-        reach = ((largest + nudge) * tried >> 32) + np.abs(offset)
-        fits = (fits | by_nudge) & (largest + nudge < 1 << 31) & (reach < 1 << 31) & open_
-        factors[fits], offsets[fits], nudges[fits] = tried[fits], offset[fits], nudge[fits]
-        open_ &= ~fits
-    return None if open_.any() else (factors, offsets, nudges)
+        offset, nudge = np.where(by_nudge, below, offset), np.where(by_nudge, between, 0)
+        reach = ((largest[left] + nudge) * tried >> 32) + np.abs(offset)
+        fits = (fits | by_nudge) & (largest[left] + nudge < 1 << 31) & (reach < 1 << 31)
+        found[:, left[fits]] = tried[fits], offset[fits], nudge[fits]
+        left = left[~fits]
+        if left.size == 0:
+            multipliers, offsets, nudges = found
+            return multipliers, offsets, nudges
+    return None
 
 
 # Instead of minus infinity; an offset of this is the zero point's for any sum in question.
