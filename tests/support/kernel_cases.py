@@ -214,6 +214,17 @@ def fully_connected(c: _Layer) -> Case:
     return c.finish("FULLY_CONNECTED", [x, *operands], (rows, outputs))
 
 
+def wide(c: _Layer) -> Case:
+    """So many inputs that the largest sums take more than 24 bits."""
+    rows, inputs, outputs = c.integer(1, 8), c.pick(c.integer(600, 1000), 520, 997), 5
+    x = c.input((1, rows, 1, inputs), 0.05, -128)
+    weights, bias = c.weights((outputs, 1, 1, inputs), 0, 0.05, inputs)
+    shape = (1, rows, 1, outputs)
+    case = c.finish("CONV_2D", [x, weights, bias], shape, padding="SAME", stride=(1, 1))
+    same = [np.full((1, rows * inputs), value, np.int8).view(np.uint8) for value in (-128, 127)]
+    return replace(case, inputs=np.concatenate([case.inputs, *same]))
+
+
 def _sum(c: _Layer, operator: str) -> Case:
     shape = (1, c.integer(5, 8), c.integer(9, 12), c.integer(12, 15))
     scales = [1.0, float(np.float32(np.exp(c.rng.uniform(-6, 0))))]
@@ -250,6 +261,7 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "depthwise_of_one_channel": depthwise_of_one_channel,
     "conv_then_depthwise": conv_then_depthwise,
     "fully_connected": fully_connected,
+    "wide": wide,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
     "average_pool": average_pool,
@@ -274,6 +286,9 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_then_depthwise", "conv_depthwise_3x3_dsp_int8", o.ConvolutionThenDepthwise),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
     ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
+    ("fully_connected", "conv_2d_wide_dsp_int8", o.FullyConnected),
+    ("conv_2d", "conv_2d_wide_dsp_int8", o.Convolution),
+    ("wide", "conv_2d_wide_dsp_int8", o.Convolution),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
     ("average_pool", "average_pool_2d_dsp_int8", o.Pool),

@@ -13,6 +13,7 @@ from edgemcu.compiler.kernels.cortex_m4 import (
     depthwise,
     elementwise,
     fully_connected,
+    wide,
     winograd,
 )
 
@@ -23,6 +24,7 @@ SMALL_KERNELS: tuple[AnyKernel, ...] = (
     *conv_depthwise.KERNELS,
     *elementwise.KERNELS,
     *fully_connected.KERNELS,
+    *wide.KERNELS,
 )
 
 KERNELS: tuple[AnyKernel, ...] = (*SMALL_KERNELS, *winograd.KERNELS)

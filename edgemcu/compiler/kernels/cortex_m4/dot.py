@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
+from edgemcu.compiler.arithmetic import Ints
 from edgemcu.compiler.kernels import Array, Field
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels.cortex_m4.rounding import rescaling
@@ -62,17 +63,11 @@ class Dot:
         }
 
     def blocks(self, pixels: int) -> Blocks:
-        """How to divide pixels: as many fours as leave nothing but threes."""
-        if self.shift is None:
-            return Blocks(0, pixels // 3, pixels % 3)
-        threes = -pixels % 4
-        if 3 * threes <= pixels:
-            return Blocks((pixels - 3 * threes) // 4, threes, 0)
-        return Blocks(pixels // 4, pixels % 4 // 3, pixels % 4 % 3)
+        return Blocks.of(pixels, fours=self.shift is not None)
 
     def packed_bytes(self, blocks: Blocks) -> int:
         """Scratch memory for the packed inputs of a block."""
-        return (32 if blocks.fours else 24) * self.groups
+        return blocks.bytes_per_group * self.groups
 
     def cost(self, blocks: Blocks) -> float:
         """Of so many blocks, without packing."""
@@ -93,6 +88,21 @@ class Blocks:
     threes: int
     ones: int
 
+    @staticmethod
+    def of(pixels: int, *, fours: bool) -> Blocks:
+        """As many fours as leave nothing but threes; fours: whether there may be any."""
+        if not fours:
+            return Blocks(0, pixels // 3, pixels % 3)
+        threes = -pixels % 4
+        if 3 * threes <= pixels:
+            return Blocks((pixels - 3 * threes) // 4, threes, 0)
+        return Blocks(pixels // 4, pixels % 4 // 3, pixels % 4 % 3)
+
+    @property
+    def bytes_per_group(self) -> int:
+        """Of packed inputs."""
+        return 32 if self.fours else 24
+
     @property
     def fields(self) -> dict[str, Field]:
         """The members of `struct dot_blocks`."""
@@ -111,20 +121,35 @@ def dot(
         rows: int8 (output channels, inputs).
         shifts: that all channels may share.
     """
+    scaling = rescaling(rows, scales, output, shifts)
+    if scaling is None:
+        return None
+    words = weight_words(rows, 256 * scales.bias.astype(np.int64) + scaling.nudges)
+    if words is None:
+        return None
+    behind = lay.fill(scaling.words, 2).reshape(words.shape[0], -1)
+    stream = np.concatenate([words, behind], axis=1)
+    return Dot(stream, rows.shape[1], rows.shape[0], output, scaling.shift)
+
+
+def weight_words(rows: NDArray[np.int8], bias: Ints) -> NDArray[np.int32] | None:
+    """Biases and weights of each pair of channels, None if a weight does not fit.
+
+    Args:
+        rows: int8 (channels, inputs).
+        bias: int64 (channels,), 256 times too large.
+
+    Returns:
+        int32 (pairs, 2 + 2 × groups of four inputs).
+    """
     wide = lay.fill(rows, 2).astype(np.int64)
     wide = np.pad(wide, ((0, 0), (0, -wide.shape[1] % 4)))
     even, odd = wide[:, 0::2], wide[:, 1::2]
     upper = even - (odd > 0)
     if np.any(odd < -127) or np.any(upper < -128):
         return None
-    scaling = rescaling(rows, scales, output, shifts)
-    if scaling is None:
-        return None
-    bias = lay.fill(256 * scales.bias.astype(np.int64) + scaling.nudges, 2) - 129 * odd.sum(axis=1)
+    before = (lay.fill(bias, 2) - 129 * odd.sum(axis=1)).astype(np.uint64).astype(np.uint32)
     words = np.stack([-odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
     pairs = wide.shape[0] // 2
     weights = words.view(np.int32).reshape(pairs, 2, -1).transpose(0, 2, 1).reshape(pairs, -1)
-    behind = lay.fill(scaling.words, 2).reshape(pairs, -1)
-    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32).reshape(pairs, 2)
-    stream = np.concatenate([before, weights, behind], axis=1)
-    return Dot(stream, rows.shape[1], rows.shape[0], output, scaling.shift)
+    return np.concatenate([before.view(np.int32).reshape(pairs, 2), weights], axis=1)

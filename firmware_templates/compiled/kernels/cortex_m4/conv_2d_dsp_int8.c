@@ -1,36 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conv_2d_dsp_int8.h"
 
-static void next_pixel(const struct window *v, struct window_place *at)
-{
-    at->x += v->stride_x;
-    if (at->x == v->output_width * v->stride_x - v->pad_left) {
-        at->x = -v->pad_left;
-        at->y += v->stride_y;
-    }
-}
-
 /* So many blocks from `at` on, which moves behind them; returns where the outputs go on. */
 static int8_t *convolve(const struct conv_2d_dsp_int8_params *p, const int8_t *input,
                         struct window_place *at, int32_t pixels, int32_t blocks, int8_t *output,
                         int8_t *scratch)
 {
-    const struct window *v = &p->windows.window;
     const int32_t channels = p->dot.output_channels;
     uint32_t *packed = (uint32_t *)(void *)scratch;
     struct dot_run run = dot_begin(&p->dot, pixels == 4 ? 4 : 3);
     int8_t *patch = scratch + run.packed_bytes;
 
+    /* A single pixel is computed three times, all in one place. */
     run.step = pixels > 1 ? channels : 0;
     for (; blocks > 0; --blocks) {
-        /* A single pixel is computed three times, all in one place. */
-        struct window_place places[4] = {*at, *at, *at, *at};
-        next_pixel(v, at);
-        for (int32_t i = 1; i < pixels; ++i) {
-            places[i] = *at;
-            next_pixel(v, at);
-        }
-        pack_windows(&p->windows, input, places, run.pixels, packed, patch);
+        pack_next_windows(&p->windows, input, at, pixels, packed, patch);
         dot(&run, packed, output);
         output += pixels * channels;
     }

@@ -51,6 +51,11 @@ dot_routine dot_4x2_relu_13;
 dot_routine dot_4x2_planes_11;
 dot_routine dot_4x2_planes_13;
 
+/* Sums as they are, 256 times too large: for each pair of channels [pixels][2] int32 at `output`. Its
+ * stream has no multipliers. */
+dot_routine dot_3x2_sums;
+dot_routine dot_4x2_sums;
+
 /* A layer's constants.
  *
  * `stream` is, for each pair of output channels, what is read from front to back: 2 biases,

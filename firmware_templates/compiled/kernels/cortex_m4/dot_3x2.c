@@ -160,6 +160,11 @@ ROUTINE(dot_3x2_any, SCALE_ANY("r3", "r5", "r7") SCALE_ANY("r4", "r6", "r8") PAI
         "ldrd   r9, r10, [sp, #24]      \n" CLAMP("r3") CLAMP("r5") CLAMP("r7")
         "ldm    sp, {r0, r2, r12}       \n" STORE_PAIRS)
 
+ROUTINE(dot_3x2_sums,
+        "ldr    r0, [sp]                \n"
+        "stmia  r0!, {r3-r8}         \n"
+        "ldr    r12, [sp, #8]           \n")
+
 #else
 
 #include "dot_portable.h"
@@ -177,6 +182,11 @@ ROUTINE(dot_3x2_any, SCALE_ANY("r3", "r5", "r7") SCALE_ANY("r4", "r6", "r8") PAI
 void dot_3x2_any(const uint32_t *packed, const struct dot_run *run, int8_t *output)
 {
     run_any(packed, run, output, 3);
+}
+
+void dot_3x2_sums(const uint32_t *packed, const struct dot_run *run, int8_t *output)
+{
+    run_sums(packed, run, output, 3);
 }
 
 #endif

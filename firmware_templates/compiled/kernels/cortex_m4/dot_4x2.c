@@ -153,6 +153,11 @@
     ROUTINE(dot_4x2_relu_##shift, SCALE_RELU(#shift) PAIR_UP STORE_PAIRS)                          \
     ROUTINE(dot_4x2_planes_##shift, SCALE_RELU(#shift) STORE_IN_PLANES)
 
+ROUTINE(dot_4x2_sums,
+        "ldr    r0, [sp]                \n"
+        "stmia  r0!, {r3-r10}         \n"
+        "ldr    r12, [sp, #8]           \n")
+
 #else
 
 #include "dot_portable.h"
@@ -166,6 +171,11 @@
     {                                                                                              \
         run_relu(packed, run, output, 4, shift, 1);                                                \
     }
+
+void dot_4x2_sums(const uint32_t *packed, const struct dot_run *run, int8_t *output)
+{
+    run_sums(packed, run, output, 4);
+}
 
 #endif
 

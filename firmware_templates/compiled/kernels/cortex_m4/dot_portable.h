@@ -31,6 +31,20 @@ static inline const int32_t *sum_up(const uint32_t *packed, const struct dot_run
     return w;
 }
 
+static inline void run_sums(const uint32_t *packed, const struct dot_run *run, int8_t *output,
+                            int pixels)
+{
+    const int32_t *w = run->stream;
+
+    while (w != run->end) {
+        uint32_t sum[MOST_PIXELS][2];
+        const size_t bytes = (size_t)pixels * sizeof sum[0];
+        w = sum_up(packed, run, pixels, w, sum);
+        memcpy(output, sum, bytes);
+        output += bytes;
+    }
+}
+
 static inline void run_relu(const uint32_t *packed, const struct dot_run *run, int8_t *output,
                             int pixels, int shift, int in_planes)
 {

@@ -197,6 +197,28 @@ void pack_windows(const struct windows *p, const int8_t *input, const struct win
     }
 }
 
+static void next_pixel(const struct window *v, struct window_place *at)
+{
+    at->x += v->stride_x;
+    if (at->x == v->output_width * v->stride_x - v->pad_left) {
+        at->x = -v->pad_left;
+        at->y += v->stride_y;
+    }
+}
+
+void pack_next_windows(const struct windows *p, const int8_t *input, struct window_place *at,
+                       int32_t pixels, uint32_t *packed, int8_t *patch)
+{
+    struct window_place places[4] = {*at, *at, *at, *at};
+
+    next_pixel(&p->window, at);
+    for (int32_t i = 1; i < pixels; ++i) {
+        places[i] = *at;
+        next_pixel(&p->window, at);
+    }
+    pack_windows(p, input, places, pixels == 4 ? 4 : 3, packed, patch);
+}
+
 void pack_windows_inside(const struct windows *p, const int8_t *first, int32_t step,
                          int32_t pixels, uint32_t *packed)
 {

@@ -23,7 +23,12 @@ struct window_place {
 void pack_windows(const struct windows *p, const int8_t *input, const struct window_place *at,
                   int32_t pixels, uint32_t *packed, int8_t *patch);
 
-/* The same, of windows that lie inside of the input, `step` bytes apart; `direct` is 1. */
+/* The next windows in raster order from `at` on, which moves behind them: four, three, or one, which
+ * is packed three times. */
+void pack_next_windows(const struct windows *p, const int8_t *input, struct window_place *at,
+                       int32_t pixels, uint32_t *packed, int8_t *patch);
+
+/* The same as `pack_windows`, of windows that lie inside of the input, `step` bytes apart; `direct` is 1. */
 void pack_windows_inside(const struct windows *p, const int8_t *first, int32_t step,
                          int32_t pixels, uint32_t *packed);
 
