@@ -273,7 +273,7 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_1x1", "conv_2d_dsp_int8", o.Convolution),
     ("conv_2d", "conv_2d_dsp_int8", o.Convolution),
     ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
-    ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
+    ("conv_3x3_by_fours", "winograd_3x3_dsp_int8", o.Convolution),
     ("conv_3x3_by_fours", "winograd_2x4_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
