@@ -26,6 +26,9 @@ MAX_WINOGRAD_BYTES = 128 << 10
 # Computed at a time: input channels whose transforms lie together, output channels, tiles.
 CHUNK, CHANNELS, TILES = 16, 4, 2
 
+# What the inner loop does after 16 input channels: winograd.h.
+STORE, CLEAR, END = 1, 2, 4
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -74,12 +77,13 @@ def winograd_stream(operation: o.Convolution, tile: Tile) -> NDArray[np.int32] |
     outputs, inputs = g.shape[0], g.shape[3]
     fours, chunks = outputs // CHANNELS, inputs // CHUNK
     transformed = np.einsum("ya,oabc,xb->oyxc", TWO, g, tile.weights)
+    transformed = transformed.reshape(outputs, tile.places, inputs)[:, _place_order(tile)]
     # Of four channels, 0 and 2 are a word, then 1 and 3.
     words = transformed.reshape(outputs, tile.places, inputs // 4, 2, 2).transpose(0, 1, 2, 4, 3)
     words = np.ascontiguousarray(words.astype(np.int16)).view(np.int32)
     weights = words.reshape(fours, CHANNELS, tile.places, chunks, CHUNK // 2)
     weights = weights.transpose(0, 2, 3, 4, 1).reshape(fours, tile.places, chunks, -1)
-    steps = np.broadcast_to(_steps(tile.places, chunks)[..., None], (*weights.shape[:3], 1))
+    steps = np.broadcast_to(_steps(tile, chunks)[..., None], (*weights.shape[:3], 1))
     scales = np.concatenate([_bias_words(operation, tile), np.stack(factors, axis=1)], axis=1)
     return np.concatenate(
         [
@@ -90,14 +94,24 @@ def winograd_stream(operation: o.Convolution, tile: Tile) -> NDArray[np.int32] |
     )
 
 
-def _steps(places: int, chunks: int) -> NDArray[np.int32]:
+def _place_order(tile: Tile) -> NDArray[np.int64]:
+    """Numbers of a tile's places (row by row) in the order in which they are computed, int64
+    (places,): each column's rows 1, 0, 2, 3."""
+    columns = tile.columns + 2
+    order: NDArray[np.int64] = np.arange(columns)[:, None] + columns * np.array([1, 0, 2, 3])
+    return order.ravel()
+
+
+def _steps(tile: Tile, chunks: int) -> NDArray[np.int32]:
     """How the inner loop goes on after each 16 input channels of each place, int32 (places,
-    chunks): bytes to the next inputs times 4, plus 1 where the place is complete, plus 2 where all
-    are."""
+    chunks): see `stream` in winograd.h."""
     place_bytes = 2 * CHUNK * TILES
-    steps = np.full((places, chunks), 4 * places * place_bytes)
-    steps[:, -1] = 4 * (place_bytes - (chunks - 1) * places * place_bytes) + 1
-    steps[-1, -1] += 2
+    chunk_bytes = tile.places * place_bytes
+    steps = np.full((tile.places, chunks), 8 * chunk_bytes)
+    to_next = np.diff(_place_order(tile), append=0) * place_bytes - (chunks - 1) * chunk_bytes
+    # Rows 0 and 3 are added to the sums of rows 1 and 2.
+    steps[:, -1] = 8 * to_next + STORE + CLEAR * (np.arange(tile.places) % 2)
+    steps[-1, -1] = STORE + END
     return steps.astype(np.int32)
 
 

@@ -5,7 +5,8 @@
 
 /* Sums over all input channels of transformed inputs times transformed weights.
  *
- * x: what `winograd_transform` writes; w: see the header; sums: [places][4 channels][2 tiles]. */
+ * x: where the first place is in what `winograd_transform` writes; w: `stream`; sums: what
+ * `winograd_back` reads. */
 #if EDGEMCU_DSP
 
 /* Registers: r0 x, r1 w, r2 .. r9 the sums of a place, the others operands. A chain of loads costs
@@ -44,47 +45,48 @@
     NEXT("8", "12") NEXT("16", "20") NEXT("24", "28") NEXT("32", "36") NEXT("40", "44")            \
     NEXT("48", "52") NEXT("56", "60")
 
+/* After 16 channels: Z for more of them, otherwise N for sums that start from 0, C for the end. */
+#define STORE_COMPLETE(more)                                                                       \
+    "ldr    r10, [r1], #4          \n" /* how to go on */                                          \
+    "ldr    r11, [sp]              \n"                                                             \
+    "lsls   r12, r10, #30          \n"                                                             \
+    "add    r0, r0, r10, asr #3    \n"                                                             \
+    "beq    " more "               \n"                                                             \
+    "stmia  r11!, {r2-r9}          \n"                                                             \
+    "str    r11, [sp]              \n"                                                             \
+    "bmi    1b                     \n"
+
 ASSEMBLY static void multiply(const uint32_t *x IN_REGISTER, const int32_t *w IN_REGISTER,
                               int32_t *sums IN_REGISTER)
 {
     __asm volatile("push   {r2, r4-r11, lr}       \n"
-                   "1:                            \n" /* for each place */
-                   FIRST("0", "4") SEVEN_MORE
+                   "1:                            \n"
+                   FIRST("0", "4") SEVEN_MORE STORE_COMPLETE("2f")
                    "2:                            \n"
-                   "ldr    r10, [r1], #4          \n" /* how to go on */
-                   "ldr    r11, [sp]              \n"
-                   "lsls   r12, r10, #31          \n" /* N: place complete, C: all complete */
-                   "add    r0, r0, r10, asr #2    \n"
-                   "bpl    3f                     \n"
-                   "stmia  r11!, {r2-r9}          \n"
-                   "str    r11, [sp]              \n"
-                   "bcc    1b                     \n"
-                   "pop    {r2, r4-r11, pc}       \n"
-                   "3:                            \n" /* sixteen more channels */
-                   NEXT("0", "4") SEVEN_MORE
-                   "b      2b                     \n");
+                   NEXT("0", "4") SEVEN_MORE STORE_COMPLETE("2b")
+                   "bcc    2b                     \n"
+                   "pop    {r2, r4-r11, pc}       \n");
 }
 
 #else
 
 static void multiply(const uint32_t *x, const int32_t *w, int32_t *sums)
 {
+    uint32_t sum[WINOGRAD_SUMS] = {0};
     int32_t next = 0;
-    while ((next & 2) == 0) {
-        uint32_t sum[WINOGRAD_SUMS] = {0};
-        do {
-            for (int32_t i = 0; i < WINOGRAD_CHUNK / 2; ++i) {
-                for (int32_t s = 0; s < WINOGRAD_SUMS; ++s) {
-                    sum[s] = smlad((uint32_t)w[s / WINOGRAD_TILES], x[s % WINOGRAD_TILES], sum[s]);
-                }
-                w += WINOGRAD_CHANNELS;
-                x += WINOGRAD_TILES;
+    while ((next & WINOGRAD_END) == 0) {
+        for (int32_t i = 0; i < WINOGRAD_CHUNK / 2; ++i) {
+            for (int32_t s = 0; s < WINOGRAD_SUMS; ++s) {
+                sum[s] = smlad((uint32_t)w[s / WINOGRAD_TILES], x[s % WINOGRAD_TILES], sum[s]);
             }
-            next = *w++;
-            x += (next >> 2) / 4 - WINOGRAD_CHUNK_WORDS;
-        } while ((next & 1) == 0);
-        for (int32_t s = 0; s < WINOGRAD_SUMS; ++s) {
+            w += WINOGRAD_CHANNELS;
+            x += WINOGRAD_TILES;
+        }
+        next = *w++;
+        x += (next >> 3) / 4 - WINOGRAD_CHUNK_WORDS;
+        for (int32_t s = 0; s < WINOGRAD_SUMS && (next & WINOGRAD_STORE) != 0; ++s) {
             *sums++ = (int32_t)sum[s];
+            sum[s] = (next & WINOGRAD_CLEAR) != 0 ? 0 : sum[s];
         }
     }
 }
@@ -166,6 +168,7 @@ void winograd(const struct winograd_params *p, const struct winograd_shape *shap
     const int32_t patch_bytes = places * channels;
     const int32_t tile_bytes = WINOGRAD_ROWS * columns * outputs;
     uint32_t *transformed = (uint32_t *)(void *)scratch;
+    const uint32_t *first = transformed + (columns + 2) * WINOGRAD_CHUNK_WORDS; /* row 1 */
     /* In one place: there are no sums before all inputs are transformed. */
     int8_t *patch = scratch + places * WINOGRAD_TILES * 2 * channels;
     int32_t *sums = (int32_t *)(void *)patch;
@@ -205,7 +208,7 @@ void winograd(const struct winograd_params *p, const struct winograd_shape *shap
         }
         const int32_t *w = p->stream;
         for (int32_t c = 0; c < outputs; c += WINOGRAD_CHANNELS) {
-            multiply(transformed, w, sums);
+            multiply(first, w, sums);
             w += weight_words;
             p->back(sums, w, &block);
             w += WINOGRAD_CHANNELS * shape->scale_words;

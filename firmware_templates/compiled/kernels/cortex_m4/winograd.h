@@ -29,6 +29,9 @@ enum {
     WINOGRAD_INPUT_ROWS = 4,
     WINOGRAD_CHUNK = 16, /* input channels whose transforms lie together, */
     WINOGRAD_CHUNK_WORDS = WINOGRAD_CHUNK / 2 * WINOGRAD_TILES, /* in these words of each place */
+    WINOGRAD_STORE = 1,                                         /* the sums */
+    WINOGRAD_CLEAR = 2,                                         /* and go on from 0 */
+    WINOGRAD_END = 4,
 };
 
 /* A tile of the output. */
@@ -50,8 +53,11 @@ struct winograd_block {
  * channels 0 and 2 of four, the next one 1 and 3. */
 typedef void winograd_transform(const int8_t *x, int32_t channels, int32_t line, uint32_t *to);
 
-/* Four output channels of both tiles: from sums, [places][4 channels][2 tiles], to outputs. Moves
- * the tiles on by four channels. */
+/* Four output channels of both tiles: from sums to outputs. Moves the tiles on by four channels.
+ *
+ * sums: [columns + 2][4][4 channels][2 tiles]. Of a column's places m0 .. m3 these are m1, m1 + m0,
+ * m2, m2 + m3: as the two rows of outputs come from m0 + m1 + m2 and from m1 - m2 - m3, half of
+ * their additions is done by products that are added to the sums of another place. */
 typedef void winograd_back(const int32_t *sums, const int32_t *scale, struct winograd_block *block);
 
 /* A kind of tile. */
@@ -68,9 +74,9 @@ struct winograd_params {
     int32_t max;             /* -128 .. 127 */
     winograd_back *back;
     /* For each four output channels:
-     * - [places of a tile][input channels / 16] times [8][4] words of two transformed weights and a
-     *   word that says how to go on: 4 times the bytes to the next 16 channels' inputs, plus 1 if
-     *   the place is complete, plus 2 if all are;
+     * - [columns + 2][places 1, 0, 2, 3][input channels / 16] times [8][4] words of two transformed
+     *   weights and a word that says how to go on: 8 times the bytes to the next 16 channels'
+     *   inputs, plus WINOGRAD_STORE, WINOGRAD_CLEAR and WINOGRAD_END;
      * - for each channel the bias as the kind of tile wants it, multiplier, offset and shift: those
      *   of dot.h, for sums that are so many times too large. */
     const int32_t *stream;

@@ -108,17 +108,15 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
                    "pop    {r4-r11, pc}           \n");
 }
 
-/* A column of sums to two rows: m0 + m1 + m2 in u, m1 - m2 - m3 in the frame. */
+/* A column of sums to two rows: the upper one in `u`, the lower one in the frame. */
 #define SUM_COLUMN(u, at0, at1, at2, at3, to)                                                      \
-    "ldr    " u ", [r0, #" at0 "]  \n"                                                             \
-    "ldr    r9, [r0, #" at1 "]     \n"                                                             \
-    "ldr    r10, [r0, #" at2 "]    \n"                                                             \
+    "ldr    " u ", [r0, #" at1 "]  \n"                                                             \
+    "ldr    r9, [r0, #" at2 "]     \n"                                                             \
+    "ldr    r10, [r0, #" at0 "]    \n"                                                             \
     "ldr    r11, [r0, #" at3 "]    \n"                                                             \
     "add    " u ", " u ", r9       \n"                                                             \
-    "add    " u ", " u ", r10      \n"                                                             \
-    "sub    r9, r9, r10            \n"                                                             \
-    "sub    r9, r9, r11            \n"                                                             \
-    "str    r9, [sp, #" to "]      \n"
+    "sub    r10, r10, r11          \n"                                                             \
+    "str    r10, [sp, #" to "]     \n"
 
 /* A row's sums in r3 .. r8 to 16 times its four outputs. r12: 1/3. */
 #define SUM_ROW                                                                                    \
@@ -149,12 +147,12 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     "1:                            \n" /* for each channel */                                      \
     "ldr    lr, [r1, #12]          \n" /* multiplier */                                            \
     "2:                            \n" /* for each tile */                                         \
-    SUM_COLUMN("r3", "0", "192", "384", "576", "8")                                                \
-    SUM_COLUMN("r4", "32", "224", "416", "608", "12")                                              \
-    SUM_COLUMN("r5", "64", "256", "448", "640", "16")                                              \
-    SUM_COLUMN("r6", "96", "288", "480", "672", "20")                                              \
-    SUM_COLUMN("r7", "128", "320", "512", "704", "24")                                             \
-    SUM_COLUMN("r8", "160", "352", "544", "736", "28")                                             \
+    SUM_COLUMN("r3", "0", "32", "64", "96", "8")                                                   \
+    SUM_COLUMN("r4", "128", "160", "192", "224", "12")                                             \
+    SUM_COLUMN("r5", "256", "288", "320", "352", "16")                                             \
+    SUM_COLUMN("r6", "384", "416", "448", "480", "20")                                             \
+    SUM_COLUMN("r7", "512", "544", "576", "608", "24")                                             \
+    SUM_COLUMN("r8", "640", "672", "704", "736", "28")                                             \
     SUM_ROW scale                                                                                  \
     "ldr    r4, [r2]               \n" /* output */                                                \
     "ldr    r7, [r2, #4]           \n" /* to the right */                                          \
@@ -235,10 +233,9 @@ static void back_one(const int32_t *sums, const int32_t *scale, struct winograd_
 {
     uint32_t m[WINOGRAD_ROWS][INPUT_COLUMNS];
     for (int j = 0; j < INPUT_COLUMNS; ++j) {
-        const uint32_t m1 = (uint32_t)sums[(INPUT_COLUMNS + j) * WINOGRAD_SUMS];
-        const uint32_t m2 = (uint32_t)sums[(2 * INPUT_COLUMNS + j) * WINOGRAD_SUMS];
-        m[0][j] = (uint32_t)sums[j * WINOGRAD_SUMS] + m1 + m2;
-        m[1][j] = m1 - m2 - (uint32_t)sums[(3 * INPUT_COLUMNS + j) * WINOGRAD_SUMS];
+        m[0][j] = (uint32_t)sums[WINOGRAD_SUMS] + (uint32_t)sums[2 * WINOGRAD_SUMS];
+        m[1][j] = (uint32_t)sums[0] - (uint32_t)sums[3 * WINOGRAD_SUMS];
+        sums += 4 * WINOGRAD_SUMS;
     }
     for (int i = 0; i < WINOGRAD_ROWS; ++i) {
         const uint32_t *v = m[i];

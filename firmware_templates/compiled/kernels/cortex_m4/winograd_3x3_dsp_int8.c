@@ -83,15 +83,13 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
                    "pop    {r1, r4-r11, pc}       \n");
 }
 
-/* A column of sums to two rows: u = m0 + m1 + m2, l = m1 - m2 - m3. */
+/* A column of sums to two rows. */
 #define SUM_COLUMN(u, l, at0, at1, at2, at3)                                                       \
-    "ldr    " u ", [r0, #" at0 "]  \n"                                                             \
-    "ldr    " l ", [r0, #" at1 "]  \n"                                                             \
+    "ldr    " u ", [r0, #" at1 "]  \n"                                                             \
     "ldr    r11, [r0, #" at2 "]    \n"                                                             \
+    "ldr    " l ", [r0, #" at0 "]  \n"                                                             \
     "ldr    r12, [r0, #" at3 "]    \n"                                                             \
-    "add    " u ", " u ", " l "    \n"                                                             \
     "add    " u ", " u ", r11      \n"                                                             \
-    "sub    " l ", " l ", r11      \n"                                                             \
     "sub    " l ", " l ", r12      \n"
 
 #define BACK(scale)                                                                                \
@@ -99,10 +97,10 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     "1:                            \n"                                                             \
     "ldr    lr, [r1, #4]           \n" /* multiplier */                                            \
     "2:                            \n"                                                             \
-    SUM_COLUMN("r3", "r9", "0", "128", "256", "384")                                               \
-    SUM_COLUMN("r6", "r5", "32", "160", "288", "416")                                              \
-    SUM_COLUMN("r4", "r8", "64", "192", "320", "448")                                              \
-    SUM_COLUMN("r7", "r10", "96", "224", "352", "480")                                             \
+    SUM_COLUMN("r3", "r9", "0", "32", "64", "96")                                                  \
+    SUM_COLUMN("r6", "r5", "128", "160", "192", "224")                                             \
+    SUM_COLUMN("r4", "r8", "256", "288", "320", "352")                                             \
+    SUM_COLUMN("r7", "r10", "384", "416", "448", "480")                                            \
     "add    r3, r3, r6             \n"                                                             \
     "add    r3, r3, r4             \n"                                                             \
     "sub    r6, r6, r4             \n"                                                             \
@@ -177,10 +175,9 @@ static void back_one(const int32_t *sums, const int32_t *scale, struct winograd_
 {
     uint32_t m[WINOGRAD_ROWS][INPUT_COLUMNS];
     for (int j = 0; j < INPUT_COLUMNS; ++j) {
-        const uint32_t m1 = (uint32_t)sums[(INPUT_COLUMNS + j) * WINOGRAD_SUMS];
-        const uint32_t m2 = (uint32_t)sums[(2 * INPUT_COLUMNS + j) * WINOGRAD_SUMS];
-        m[0][j] = (uint32_t)sums[j * WINOGRAD_SUMS] + m1 + m2;
-        m[1][j] = m1 - m2 - (uint32_t)sums[(3 * INPUT_COLUMNS + j) * WINOGRAD_SUMS];
+        m[0][j] = (uint32_t)sums[WINOGRAD_SUMS] + (uint32_t)sums[2 * WINOGRAD_SUMS];
+        m[1][j] = (uint32_t)sums[0] - (uint32_t)sums[3 * WINOGRAD_SUMS];
+        sums += 4 * WINOGRAD_SUMS;
     }
     for (int i = 0; i < WINOGRAD_ROWS; ++i) {
         const uint32_t *v = m[i];
