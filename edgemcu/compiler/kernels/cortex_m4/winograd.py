@@ -40,7 +40,7 @@ class Tile:
         scale_bits: its sums are 2^scale_bits too large.
         offset: added to all inputs.
         lift: added to those of columns 4 and 5 besides, for channels 0 and 1 of four.
-        row_cycles: of a Cortex-M4 for each input channel of a tile's transform.
+        transform_cycles: of a Cortex-M4 for each input channel of a tile's transform.
         back_cycles: for each output channel of a tile.
     """
 
@@ -49,7 +49,7 @@ class Tile:
     scale_bits: int
     offset: int
     lift: int
-    row_cycles: float
+    transform_cycles: float
     back_cycles: float
 
     @property
@@ -62,8 +62,8 @@ TWO = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
 # 24 times the transform for four columns; 12 and 3 times in the first and the last row.
 FOUR = np.array([[3, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 3]])
 
-TILE_2X2 = Tile(2, TWO, 2, 0, 0, row_cycles=44, back_cycles=92)
-TILE_2X4 = Tile(4, FOUR, 4, 128, 2040, row_cycles=102, back_cycles=165)
+TILE_2X2 = Tile(2, TWO, 2, 0, 0, transform_cycles=46, back_cycles=88)
+TILE_2X4 = Tile(4, FOUR, 4, 128, 2040, transform_cycles=104, back_cycles=152)
 
 
 def winograd_stream(operation: o.Convolution, tile: Tile) -> NDArray[np.int32] | None:
@@ -147,9 +147,9 @@ def _cost(tile: Tile, operation: o.Convolution) -> float:
     inputs, outputs = operation.window.input_channels, operation.output_channels
     tiles = -(-rows // 2) * -(-columns // tile.columns)
     blocks = -(-tiles // TILES)
-    per_four = tile.places * (8.0 * inputs + 5 * (inputs // CHUNK) + 12)
+    per_four = tile.places * (8.0 * inputs + 8 * (inputs // CHUNK) + 11)
     per_four += TILES * CHANNELS * tile.back_cycles + 60
-    transforms = TILES * (tile.row_cycles * inputs + 100)
+    transforms = TILES * (tile.transform_cycles * inputs + 100)
     return blocks * (transforms + outputs / CHANNELS * per_four)
 
 

@@ -6,7 +6,6 @@
 enum {
     COLUMNS = 4, /* of a tile */
     INPUT_COLUMNS = 6,
-    PLACES = WINOGRAD_INPUT_ROWS * INPUT_COLUMNS,
     SCALE_WORDS = 6,
     LIFT = 2040, /* of the lower half of columns 4 and 5 */
 };
@@ -118,8 +117,8 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     "sub    r10, r10, r11          \n"                                                             \
     "str    r10, [sp, #" to "]     \n"
 
-/* A row's sums in r3 .. r8 to 16 times its four outputs. r12: 1/3. */
-#define SUM_ROW                                                                                    \
+/* A row's sums in r3 .. r8 to 16 times its four outputs. r12: 1/3; more: what else to load. */
+#define SUM_ROW(more)                                                                              \
     "add    r9, r4, r5             \n" /* m1 + m2 */                                               \
     "sub    r5, r4, r5             \n" /* m1 - m2 */                                               \
     "add    r4, r6, r7             \n" /* m3 + m4 */                                               \
@@ -133,12 +132,15 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     "ldr    r4, [r1]               \n"                                                             \
     "ldr    r7, [r1, #4]           \n"                                                             \
     "ldr    r8, [r1, #8]           \n"                                                             \
-    "ldr    r10, [r1, #16]         \n"                                                             \
-    "ldr    r11, [r1, #20]         \n"                                                             \
+    more                                                                                           \
     "mla    r3, r3, r12, r4        \n"                                                             \
     "mla    r6, r6, r12, r4        \n"                                                             \
     "mla    r9, r9, r12, r7        \n"                                                             \
     "mla    r5, r5, r12, r8        \n"
+
+#define OFFSET_AND_SHIFT                                                                           \
+    "ldr    r10, [r1, #16]         \n"                                                             \
+    "ldr    r11, [r1, #20]         \n"
 
 #define BACK(scale)                                                                                \
     BACK_BEGIN("32")                                                                               \
@@ -153,7 +155,7 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     SUM_COLUMN("r6", "384", "416", "448", "480", "20")                                             \
     SUM_COLUMN("r7", "512", "544", "576", "608", "24")                                             \
     SUM_COLUMN("r8", "640", "672", "704", "736", "28")                                             \
-    SUM_ROW scale                                                                                  \
+    SUM_ROW(OFFSET_AND_SHIFT) scale                                                                \
     "ldr    r4, [r2]               \n" /* output */                                                \
     "ldr    r7, [r2, #4]           \n" /* to the right */                                          \
     "add    r8, r4, r7             \n"                                                             \
@@ -167,7 +169,7 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     "ldr    r6, [sp, #20]          \n"                                                             \
     "ldr    r7, [sp, #24]          \n"                                                             \
     "ldr    r8, [sp, #28]          \n"                                                             \
-    SUM_ROW scale                                                                                  \
+    SUM_ROW("") scale                                                                              \
     "ldr    r4, [r2]               \n"                                                             \
     "ldr    r7, [r2, #4]           \n"                                                             \
     "ldr    r8, [r2, #8]           \n" /* below */                                                 \
@@ -186,10 +188,6 @@ ROUTINE(winograd_2x4_back_full, SCALE_ANY("3") SHIFT_AND_SATURATE)
 ROUTINE(winograd_2x4_back_any, SCALE_ANY("3") SHIFT_AND_SATURATE CLAMP)
 
 #else
-
-struct row {
-    uint32_t v[INPUT_COLUMNS];
-};
 
 /* Two channels (0 and 2 of four, or 1 and 3) of a row of a tile, transformed along the row. */
 static struct row transform_row(const int8_t *x, int32_t channels, int odd)
@@ -216,29 +214,17 @@ static void transform_tile(const int8_t *x, int32_t channels, int32_t line, uint
         for (int i = 0; i < WINOGRAD_INPUT_ROWS; ++i) {
             rows[i] = transform_row(x + c / 4 * 4 + i * line, channels, c % 4 / 2);
         }
-        uint32_t *place = winograd_words(to, c, PLACES);
-        for (int j = 0; j < INPUT_COLUMNS; ++j) {
-            const int32_t line_words = INPUT_COLUMNS * WINOGRAD_CHUNK_WORDS;
-            place[0] = ssub16(rows[0].v[j], rows[2].v[j]);
-            place[line_words] = sadd16(rows[1].v[j], rows[2].v[j]);
-            place[2 * line_words] = ssub16(rows[2].v[j], rows[1].v[j]);
-            place[3 * line_words] = ssub16(rows[1].v[j], rows[3].v[j]);
-            place += WINOGRAD_CHUNK_WORDS;
-        }
+        transform_columns(rows, INPUT_COLUMNS, c, to);
     }
 }
 
 static void back_one(const int32_t *sums, const int32_t *scale, struct winograd_tile *tile,
                      const struct winograd_block *block, enum rounding rounding)
 {
-    uint32_t m[WINOGRAD_ROWS][INPUT_COLUMNS];
-    for (int j = 0; j < INPUT_COLUMNS; ++j) {
-        m[0][j] = (uint32_t)sums[WINOGRAD_SUMS] + (uint32_t)sums[2 * WINOGRAD_SUMS];
-        m[1][j] = (uint32_t)sums[0] - (uint32_t)sums[3 * WINOGRAD_SUMS];
-        sums += 4 * WINOGRAD_SUMS;
-    }
+    struct row rows[WINOGRAD_ROWS];
+    sum_columns(sums, INPUT_COLUMNS, rows);
     for (int i = 0; i < WINOGRAD_ROWS; ++i) {
-        const uint32_t *v = m[i];
+        const uint32_t *v = rows[i].v;
         const uint32_t y[COLUMNS] = {
             2 * v[0] + v[1] + v[2] + v[3] + v[4],
             v[1] - v[2] + 2 * (v[3] - v[4]),

@@ -6,7 +6,6 @@
 enum {
     COLUMNS = 2, /* of a tile */
     INPUT_COLUMNS = 4,
-    PLACES = WINOGRAD_INPUT_ROWS * INPUT_COLUMNS,
     SCALE_WORDS = 4,
 };
 
@@ -134,10 +133,6 @@ ROUTINE(winograd_3x3_back_any, SCALE_ANY("1") SHIFT_AND_SATURATE CLAMP)
 
 #else
 
-struct row {
-    uint32_t v[INPUT_COLUMNS];
-};
-
 /* Two channels (0 and 2 of four, or 1 and 3) of a row of a tile, transformed along the row. */
 static struct row transform_row(const int8_t *x, int32_t channels, int odd)
 {
@@ -158,29 +153,17 @@ static void transform_tile(const int8_t *x, int32_t channels, int32_t line, uint
         for (int i = 0; i < WINOGRAD_INPUT_ROWS; ++i) {
             rows[i] = transform_row(x + c / 4 * 4 + i * line, channels, c % 4 / 2);
         }
-        uint32_t *place = winograd_words(to, c, PLACES);
-        for (int j = 0; j < INPUT_COLUMNS; ++j) {
-            const int32_t line_words = INPUT_COLUMNS * WINOGRAD_CHUNK_WORDS;
-            place[0] = ssub16(rows[0].v[j], rows[2].v[j]);
-            place[line_words] = sadd16(rows[1].v[j], rows[2].v[j]);
-            place[2 * line_words] = ssub16(rows[2].v[j], rows[1].v[j]);
-            place[3 * line_words] = ssub16(rows[1].v[j], rows[3].v[j]);
-            place += WINOGRAD_CHUNK_WORDS;
-        }
+        transform_columns(rows, INPUT_COLUMNS, c, to);
     }
 }
 
 static void back_one(const int32_t *sums, const int32_t *scale, struct winograd_tile *tile,
                      const struct winograd_block *block, enum rounding rounding)
 {
-    uint32_t m[WINOGRAD_ROWS][INPUT_COLUMNS];
-    for (int j = 0; j < INPUT_COLUMNS; ++j) {
-        m[0][j] = (uint32_t)sums[WINOGRAD_SUMS] + (uint32_t)sums[2 * WINOGRAD_SUMS];
-        m[1][j] = (uint32_t)sums[0] - (uint32_t)sums[3 * WINOGRAD_SUMS];
-        sums += 4 * WINOGRAD_SUMS;
-    }
+    struct row rows[WINOGRAD_ROWS];
+    sum_columns(sums, INPUT_COLUMNS, rows);
     for (int i = 0; i < WINOGRAD_ROWS; ++i) {
-        const uint32_t *v = m[i];
+        const uint32_t *v = rows[i].v;
         const uint32_t y[COLUMNS] = {v[0] + v[1] + v[2], v[1] - v[2] - v[3]};
         for (int j = 0; j < COLUMNS; ++j) {
             tile->output[i * tile->line + j * tile->step] =

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From sums to outputs: what both kinds of tile in winograd.h have in common. */
+/* What the transforms of both kinds of tile in winograd.h have in common: from sums to outputs, and,
+ * in C, along the columns. */
 #ifndef EDGEMCU_KERNELS_WINOGRAD_BACK_H
 #define EDGEMCU_KERNELS_WINOGRAD_BACK_H
 
@@ -92,11 +93,36 @@ static inline int8_t scaled(uint32_t sum, const int32_t *scale, int32_t tie, enu
     return rounding == ANY ? clamp_byte((uint8_t)value, block->min, block->max) : value;
 }
 
-/* Where the first place's word of input channels c and c + 2, or c - 1 and c + 1, is. */
-static inline uint32_t *winograd_words(uint32_t *to, int32_t c, int32_t places)
+/* A row of a transformed tile. */
+struct row {
+    uint32_t v[6];
+};
+
+/* Four rows transformed along the columns, to the words of input channels c and c + 2, or, where c
+ * is 2 more than a multiple of 4, c - 1 and c + 1. */
+static inline void transform_columns(const struct row *rows, int32_t columns, int32_t c,
+                                     uint32_t *to)
 {
-    return to + c / WINOGRAD_CHUNK * WINOGRAD_CHUNK_WORDS * places +
-           c % WINOGRAD_CHUNK / 2 * WINOGRAD_TILES;
+    const int32_t line = columns * WINOGRAD_CHUNK_WORDS;
+    to += c / WINOGRAD_CHUNK * WINOGRAD_INPUT_ROWS * line;
+    to += c % WINOGRAD_CHUNK / 2 * WINOGRAD_TILES;
+    for (int32_t j = 0; j < columns; ++j) {
+        to[0] = ssub16(rows[0].v[j], rows[2].v[j]);
+        to[line] = sadd16(rows[1].v[j], rows[2].v[j]);
+        to[2 * line] = ssub16(rows[2].v[j], rows[1].v[j]);
+        to[3 * line] = ssub16(rows[1].v[j], rows[3].v[j]);
+        to += WINOGRAD_CHUNK_WORDS;
+    }
+}
+
+/* The sums of one channel of one tile, to two rows. */
+static inline void sum_columns(const int32_t *sums, int32_t columns, struct row *rows)
+{
+    for (int32_t j = 0; j < columns; ++j) {
+        rows[0].v[j] = (uint32_t)sums[WINOGRAD_SUMS] + (uint32_t)sums[2 * WINOGRAD_SUMS];
+        rows[1].v[j] = (uint32_t)sums[0] - (uint32_t)sums[3 * WINOGRAD_SUMS];
+        sums += 4 * WINOGRAD_SUMS;
+    }
 }
 
 #endif
