@@ -138,7 +138,8 @@ def conv_3x3(c: _Layer) -> Case:
 
 def conv_3x3_by_fours(c: _Layer) -> Case:
     size = (c.integer(1, 9), c.integer(1, 13))
-    return _convolution(c, size, c.pick(16, 32, 48), c.pick(4, 8, 12), (3, 3), (1, 1))
+    channels = c.pick(16, 32, 48, 4 * c.integer(1, 10))
+    return _convolution(c, size, channels, c.pick(4, 8, 12), (3, 3), (1, 1))
 
 
 def depthwise_3x3(c: _Layer) -> Case:

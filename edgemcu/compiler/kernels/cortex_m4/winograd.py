@@ -75,11 +75,12 @@ def winograd_stream(operation: o.Convolution, tile: Tile) -> NDArray[np.int32] |
         return None
     g = operation.weights.astype(np.int64)
     outputs, inputs = g.shape[0], g.shape[3]
-    fours, chunks = outputs // CHANNELS, inputs // CHUNK
+    fours, chunks = outputs // CHANNELS, -(-inputs // CHUNK)
     transformed = np.einsum("ya,oabc,xb->oyxc", TWO, g, tile.weights)
     transformed = transformed.reshape(outputs, tile.places, inputs)[:, _place_order(tile)]
+    transformed = np.pad(transformed, ((0, 0), (0, 0), (0, -inputs % CHUNK)))
     # Of four channels, 0 and 2 are a word, then 1 and 3.
-    words = transformed.reshape(outputs, tile.places, inputs // 4, 2, 2).transpose(0, 1, 2, 4, 3)
+    words = transformed.reshape(outputs, tile.places, -1, 2, 2).transpose(0, 1, 2, 4, 3)
     words = np.ascontiguousarray(words.astype(np.int16)).view(np.int32)
     weights = words.reshape(fours, CHANNELS, tile.places, chunks, CHUNK // 2)
     weights = weights.transpose(0, 2, 3, 4, 1).reshape(fours, tile.places, chunks, -1)
@@ -130,14 +131,19 @@ def _bias_words(operation: o.Convolution, tile: Tile) -> NDArray[np.int32]:
     return scaled.astype(np.uint32).view(np.int32)
 
 
+def _padded(inputs: int) -> int:
+    """Input channels as the inner loop takes them."""
+    return -(-inputs // CHUNK) * CHUNK
+
+
 def _applies(tile: Tile, operation: o.Convolution) -> bool:
     window, outputs = operation.window, operation.output_channels
     return (
         operation.groups == 1
         and (window.size, window.stride, window.dilation) == ((3, 3), (1, 1), (1, 1))
-        and window.input_channels % CHUNK == 0
+        and window.input_channels % 4 == 0
         and outputs % CHANNELS == 0
-        and 2 * tile.places * window.input_channels * outputs <= MAX_WINOGRAD_BYTES
+        and 2 * tile.places * _padded(window.input_channels) * outputs <= MAX_WINOGRAD_BYTES
         and winograd_stream(operation, tile) is not None
     )
 
@@ -147,7 +153,7 @@ def _cost(tile: Tile, operation: o.Convolution) -> float:
     inputs, outputs = operation.window.input_channels, operation.output_channels
     tiles = -(-rows // 2) * -(-columns // tile.columns)
     blocks = -(-tiles // TILES)
-    per_four = tile.places * (8.0 * inputs + 8 * (inputs // CHUNK) + 11)
+    per_four = tile.places * (8.5 * _padded(inputs) + 11)
     per_four += TILES * CHANNELS * tile.back_cycles + 60
     transforms = TILES * (tile.transform_cycles * inputs + 100)
     return blocks * (transforms + outputs / CHANNELS * per_four)
@@ -167,7 +173,7 @@ def _bind(tile: Tile, name: str, operation: o.Convolution) -> Binding:
     stream = winograd_stream(operation, tile)
     assert stream is not None
     whole = rows % 2 == 0 and columns % tile.columns == 0
-    scratch = 4 * tile.places * inputs + tile.places * max(inputs, 32)
+    scratch = 4 * tile.places * _padded(inputs) + tile.places * max(inputs, 32)
     return Binding(
         params={
             "window": lay.window_fields(window, operation.input_zero_point),

@@ -104,15 +104,35 @@ static int32_t clamp(int32_t x, int32_t min, int32_t max)
     return x < min ? min : x > max ? max : x;
 }
 
-/* Sixteen bytes at a time, as no call of `memset` is worth it. */
+/* Whole words, mostly four at a time: no call of `memset` or `memcpy` is worth it. */
 static int8_t *fill(int8_t *to, int32_t value, int32_t bytes)
 {
     const uint32_t word = (uint8_t)value * 0x01010101u;
-    for (const int8_t *end = to + bytes; to != end; to += 16) {
+    for (; bytes >= 16; bytes -= 16) {
         store_word(to, word);
         store_word(to + 4, word);
         store_word(to + 8, word);
         store_word(to + 12, word);
+        to += 16;
+    }
+    for (; bytes > 0; bytes -= 4) {
+        store_word(to, word);
+        to += 4;
+    }
+    return to;
+}
+
+static int8_t *copy(int8_t *to, const int8_t *from, int32_t bytes)
+{
+    for (; bytes >= 16; bytes -= 16) {
+        memcpy(to, from, 16);
+        to += 16;
+        from += 16;
+    }
+    for (; bytes > 0; bytes -= 4) {
+        memcpy(to, from, 4);
+        to += 4;
+        from += 4;
     }
     return to;
 }
@@ -132,10 +152,7 @@ static void gather(const struct window *v, const struct position *at, int32_t co
         }
         const int8_t *from = input + (y * v->input_width + at->x + left) * channels;
         patch = fill(patch, v->input_zero_point, left * channels);
-        for (const int8_t *end = patch + (right - left) * channels; patch != end; patch += 16) {
-            memcpy(patch, from, 16);
-            from += 16;
-        }
+        patch = copy(patch, from, (right - left) * channels);
         patch = fill(patch, v->input_zero_point, (columns - right) * channels);
     }
 }
@@ -162,15 +179,15 @@ void winograd(const struct winograd_params *p, const struct winograd_shape *shap
     const int32_t out_line = v->output_width * outputs;
     const int32_t columns = shape->columns;
     const int32_t places = WINOGRAD_INPUT_ROWS * (columns + 2);
-    const int32_t weight_words =
-        places * (channels / WINOGRAD_CHUNK) * (WINOGRAD_CHUNK / 2 * WINOGRAD_CHANNELS + 1);
+    const int32_t chunks = (channels + WINOGRAD_CHUNK - 1) / WINOGRAD_CHUNK;
+    const int32_t weight_words = places * chunks * (WINOGRAD_CHUNK / 2 * WINOGRAD_CHANNELS + 1);
     const int32_t sums_bytes = places * WINOGRAD_SUMS * 4;
     const int32_t patch_bytes = places * channels;
     const int32_t tile_bytes = WINOGRAD_ROWS * columns * outputs;
     uint32_t *transformed = (uint32_t *)(void *)scratch;
     const uint32_t *first = transformed + (columns + 2) * WINOGRAD_CHUNK_WORDS; /* row 1 */
     /* In one place: there are no sums before all inputs are transformed. */
-    int8_t *patch = scratch + places * WINOGRAD_TILES * 2 * channels;
+    int8_t *patch = scratch + places * WINOGRAD_CHUNK_WORDS * 4 * chunks;
     int32_t *sums = (int32_t *)(void *)patch;
     /* The outputs of tiles that are not in the image as a whole. */
     int8_t *partial = patch + (patch_bytes > sums_bytes ? patch_bytes : sums_bytes);

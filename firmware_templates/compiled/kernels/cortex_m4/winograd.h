@@ -49,8 +49,8 @@ struct winograd_block {
 };
 
 /* One tile's input of all channels, whose pixels are `channels` bytes apart and whose lines `line`,
- * to [channels / 16][places][8][2 tiles] words, of which it writes those of one tile. A word has
- * channels 0 and 2 of four, the next one 1 and 3. */
+ * to [channels / 16, rounded up][places][8][2 tiles] words, of which it writes those of one tile. A
+ * word has channels 0 and 2 of four, the next one 1 and 3. */
 typedef void winograd_transform(const int8_t *x, int32_t channels, int32_t line, uint32_t *to);
 
 /* Four output channels of both tiles: from sums to outputs. Moves the tiles on by four channels.
@@ -68,14 +68,14 @@ struct winograd_shape {
 };
 
 struct winograd_params {
-    struct window window;    /* 3 x 3, stride 1, not dilated, input channels in multiples of 16 */
+    struct window window;    /* 3 x 3, stride 1, not dilated, input channels in multiples of 4 */
     int32_t output_channels; /* a multiple of 4 */
     int32_t min;             /* -128 .. 127 */
     int32_t max;             /* -128 .. 127 */
     winograd_back *back;
     /* For each four output channels:
-     * - [columns + 2][places 1, 0, 2, 3][input channels / 16] times [8][4] words of two transformed
-     *   weights and a word that says how to go on: 8 times the bytes to the next 16 channels'
+     * - [columns + 2][places 1, 0, 2, 3][input channels / 16, rounded up] times [8][4] words of two
+     *   transformed weights, 0 where there are fewer channels, and a word that says how to go on: 8 times the bytes to the next 16 channels'
      *   inputs, plus WINOGRAD_STORE, WINOGRAD_CLEAR and WINOGRAD_END;
      * - for each channel the bias as the kind of tile wants it, multiplier, offset and shift: those
      *   of dot.h, for sums that are so many times too large. */
@@ -83,7 +83,7 @@ struct winograd_params {
 };
 
 /* input: NHWC; output: NHWC; scratch, aligned to 4, in bytes, with places = 4 x (columns + 2): for
- * each input channel places x 4, then places x 32 or places for each channel, whichever is more,
+ * each input channel, up to a multiple of 16, places x 4, then places x 32 or places for each channel, whichever is more,
  * then columns x 4 for each output channel if the output is not made of whole tiles.
  * Two tiles are read before any of their outputs is written: the output may lie over the input as
  * far as what later tiles read stays whole. */

@@ -85,25 +85,32 @@ enum {
     "sub    r0, r0, r2             \n"                                                             \
     "add    r3, r3, #8             \n"
 
-/* One tile of all channels, whose pixels and lines are so many bytes apart.
- * Frame: 0 three rows, 72 channels that are left. */
+/* Frame: 0 three rows, 72 channels that are left, as if they were a multiple of 16, 76 how many of
+ * these are none. */
 ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channels IN_REGISTER,
                                     int32_t line IN_REGISTER, uint32_t *to IN_REGISTER)
 {
-    __asm volatile("push   {r1, r4-r11, lr}       \n"
-                   "sub    sp, sp, #72            \n"
+    __asm volatile("push   {r4-r11, lr}           \n"
+                   "sub    sp, sp, #80            \n"
+                   "add    r4, r1, #15            \n"
+                   "bic    r4, r4, #15            \n"
+                   "sub    r5, r4, r1             \n"
+                   "str    r4, [sp, #72]           \n"
+                   "str    r5, [sp, #76]           \n"
                    "1:                            \n" PAIR("") PAIR(", ror #8")
-                   "ldr    r4, [sp, #72]          \n"
+                   "ldr    r4, [sp, #72]           \n"
+                   "ldr    r5, [sp, #76]           \n"
                    "add    r0, r0, #4             \n"
-                   "subs   r4, r4, #4             \n"
-                   "str    r4, [sp, #72]          \n"
+                   "sub    r4, r4, #4             \n"
+                   "str    r4, [sp, #72]           \n"
+                   "cmp    r4, r5                 \n"
                    "beq    2f                     \n"
                    "tst    r4, #15                \n"
                    "bne    1b                     \n"
-                   "add    r3, r3, #1472          \n" /* 23 places */
+                   "add    r3, r3, #1472         \n" /* 23 places */
                    "b      1b                     \n"
                    "2:                            \n"
-                   "add    sp, sp, #76            \n"
+                   "add    sp, sp, #80            \n"
                    "pop    {r4-r11, pc}           \n");
 }
 

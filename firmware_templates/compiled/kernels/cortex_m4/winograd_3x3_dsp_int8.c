@@ -63,23 +63,33 @@ enum {
     DIFFERENCE("r8", "r12", "896") DIFFERENCE("r9", "lr", "960")                                   \
     "add    r3, r3, #8             \n"
 
-/* Frame: 0 channels that are left. */
+/* Frame: 0 channels that are left, as if they were a multiple of 16, 4 how many of
+ * these are none. */
 ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channels IN_REGISTER,
                                     int32_t line IN_REGISTER, uint32_t *to IN_REGISTER)
 {
-    __asm volatile("push   {r1, r4-r11, lr}       \n"
+    __asm volatile("push   {r4-r11, lr}           \n"
+                   "sub    sp, sp, #8             \n"
+                   "add    r4, r1, #15            \n"
+                   "bic    r4, r4, #15            \n"
+                   "sub    r5, r4, r1             \n"
+                   "str    r4, [sp, #0]            \n"
+                   "str    r5, [sp, #4]            \n"
                    "1:                            \n" PAIR("") PAIR(", ror #8")
-                   "ldr    r4, [sp]               \n"
+                   "ldr    r4, [sp, #0]            \n"
+                   "ldr    r5, [sp, #4]            \n"
                    "add    r0, r0, #4             \n"
-                   "subs   r4, r4, #4             \n"
-                   "str    r4, [sp]               \n"
+                   "sub    r4, r4, #4             \n"
+                   "str    r4, [sp, #0]            \n"
+                   "cmp    r4, r5                 \n"
                    "beq    2f                     \n"
                    "tst    r4, #15                \n"
                    "bne    1b                     \n"
-                   "add    r3, r3, #960           \n" /* 15 places */
+                   "add    r3, r3, #960          \n" /* 15 places */
                    "b      1b                     \n"
                    "2:                            \n"
-                   "pop    {r1, r4-r11, pc}       \n");
+                   "add    sp, sp, #8             \n"
+                   "pop    {r4-r11, pc}           \n");
 }
 
 /* A column of sums to two rows. */
