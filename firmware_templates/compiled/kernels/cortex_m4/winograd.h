@@ -8,8 +8,9 @@
  *
  * d is the tile's input, two rows and columns more than its outputs, g the 3x3 weights. A and B are
  * integers; G is not, so the compiler uses multiples of its rows. All arithmetic is modulo 2^32 and
- * ends with sums that are a power of 2 too large, which rounding takes into account: only those
- * have to fit 32 bits, which the compiler checks with the real weights. What is in between may wrap.
+ * ends with sums that are a power of 2 too large, which rounding takes into account: only these
+ * have to fit 32 bits, which the compiler checks with the real weights. What is in between may
+ * wrap.
  *
  * Here is what both have in common; winograd_3x3_dsp_int8.h and winograd_2x4_dsp_int8.h have their
  * transforms.
@@ -82,9 +83,10 @@ struct winograd_params {
     const int32_t *stream;
 };
 
-/* input: NHWC; output: NHWC; scratch, aligned to 4, in bytes, with places = 4 x (columns + 2): for
- * each input channel, up to a multiple of 16, places x 4, then places x 32 or places for each channel, whichever is more,
- * then columns x 4 for each output channel if the output is not made of whole tiles.
+/* input: NHWC; output: NHWC; scratch, aligned to 4, in bytes, with places = 4 x (columns + 2):
+ * places x 4 for each input channel, as many as fill groups of 16; then places x 32, or places for
+ * each input channel if that is more; then columns x 4 for each output channel if the output is not
+ * made of whole tiles.
  * Two tiles are read before any of their outputs is written: the output may lie over the input as
  * far as what later tiles read stays whole. */
 void winograd(const struct winograd_params *p, const struct winograd_shape *shape,

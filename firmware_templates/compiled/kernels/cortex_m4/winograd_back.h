@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the transforms of both kinds of tile in winograd.h have in common: from sums to outputs, and,
- * in C, along the columns. */
+/* What both kinds of tile in winograd.h have in common: from sums to outputs, and, in C, what is
+ * done along the columns. */
 #ifndef EDGEMCU_KERNELS_WINOGRAD_BACK_H
 #define EDGEMCU_KERNELS_WINOGRAD_BACK_H
 
