@@ -62,8 +62,8 @@ TWO = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
 # 24 times the transform for four columns; 12 and 3 times in the first and the last row.
 FOUR = np.array([[3, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 3]])
 
-TILE_2X2 = Tile(2, TWO, 2, 0, 0, transform_cycles=46, back_cycles=88)
-TILE_2X4 = Tile(4, FOUR, 4, 128, 2040, transform_cycles=104, back_cycles=152)
+TILE_2X2 = Tile(2, TWO, 2, 0, 0, transform_cycles=46, back_cycles=86)
+TILE_2X4 = Tile(4, FOUR, 4, 128, 2040, transform_cycles=104, back_cycles=146)
 
 
 def winograd_stream(operation: o.Convolution, tile: Tile) -> NDArray[np.int32] | None:

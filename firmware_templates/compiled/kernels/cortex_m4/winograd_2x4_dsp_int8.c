@@ -114,18 +114,21 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
                    "pop    {r4-r11, pc}           \n");
 }
 
-/* A column of sums to two rows: the upper one in `u`, the lower one in the frame. */
-#define SUM_COLUMN(u, at0, at1, at2, at3, to)                                                      \
-    "ldr    " u ", [r0, #" at1 "]  \n"                                                             \
-    "ldr    r9, [r0, #" at2 "]     \n"                                                             \
-    "ldr    r10, [r0, #" at0 "]    \n"                                                             \
-    "ldr    r11, [r0, #" at3 "]    \n"                                                             \
-    "add    " u ", " u ", r9       \n"                                                             \
-    "sub    r10, r10, r11          \n"                                                             \
-    "str    r10, [sp, #" to "]     \n"
+/* Three columns of sums to one row: a = a0 + a1 or a0 - a1. */
+#define SUM_COLUMNS(op, a, a0, a1, b, b0, b1, c, c0, c1)                                           \
+    "ldr    " a ", [r0, #" a0 "]   \n"                                                             \
+    "ldr    r9, [r0, #" a1 "]      \n"                                                             \
+    "ldr    " b ", [r0, #" b0 "]   \n"                                                             \
+    "ldr    r10, [r0, #" b1 "]     \n"                                                             \
+    "ldr    " c ", [r0, #" c0 "]   \n"                                                             \
+    "ldr    r11, [r0, #" c1 "]     \n"                                                             \
+    op "    " a ", " a ", r9       \n"                                                             \
+    op "    " b ", " b ", r10      \n"                                                             \
+    op "    " c ", " c ", r11      \n"
 
-/* A row's sums in r3 .. r8 to 16 times its four outputs. r12: 1/3; more: what else to load. */
-#define SUM_ROW(more)                                                                              \
+/* A row's sums in r3 .. r8 to 16 times its four outputs, in the registers of winograd_back.h.
+ * r12: 1/3. */
+#define SUM_ROW                                                                                    \
     "add    r9, r4, r5             \n" /* m1 + m2 */                                               \
     "sub    r5, r4, r5             \n" /* m1 - m2 */                                               \
     "add    r4, r6, r7             \n" /* m3 + m4 */                                               \
@@ -139,56 +142,45 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     "ldr    r4, [r1]               \n"                                                             \
     "ldr    r7, [r1, #4]           \n"                                                             \
     "ldr    r8, [r1, #8]           \n"                                                             \
-    more                                                                                           \
+    "ldr    r10, [r1, #16]         \n"                                                             \
+    "ldr    r11, [r1, #20]         \n"                                                             \
     "mla    r3, r3, r12, r4        \n"                                                             \
     "mla    r6, r6, r12, r4        \n"                                                             \
     "mla    r9, r9, r12, r7        \n"                                                             \
     "mla    r5, r5, r12, r8        \n"
 
-#define OFFSET_AND_SHIFT                                                                           \
-    "ldr    r10, [r1, #16]         \n"                                                             \
-    "ldr    r11, [r1, #20]         \n"
+/* A row's outputs, where r8 points. r4: free; r7: bytes to the next pixel. */
+#define STORE_ROW                                                                                  \
+    "add    r4, r8, r7             \n"                                                             \
+    "strb   r3, [r8]               \n"                                                             \
+    "strb   r6, [r8, r7]           \n"                                                             \
+    "strb   r9, [r8, r7, lsl #1]   \n"                                                             \
+    "strb   r5, [r4, r7, lsl #1]   \n"
 
 #define BACK(scale)                                                                                \
-    BACK_BEGIN("32")                                                                               \
+    BACK_BEGIN                                                                                     \
     "mov    r12, #0xaaaaaaaa       \n"                                                             \
     "add    r12, r12, #1           \n" /* 1/3 modulo 2^32 */                                       \
     "1:                            \n" /* for each channel */                                      \
     "ldr    lr, [r1, #12]          \n" /* multiplier */                                            \
     "2:                            \n" /* for each tile */                                         \
-    SUM_COLUMN("r3", "0", "32", "64", "96", "8")                                                   \
-    SUM_COLUMN("r4", "128", "160", "192", "224", "12")                                             \
-    SUM_COLUMN("r5", "256", "288", "320", "352", "16")                                             \
-    SUM_COLUMN("r6", "384", "416", "448", "480", "20")                                             \
-    SUM_COLUMN("r7", "512", "544", "576", "608", "24")                                             \
-    SUM_COLUMN("r8", "640", "672", "704", "736", "28")                                             \
-    SUM_ROW(OFFSET_AND_SHIFT) scale                                                                \
-    "ldr    r4, [r2]               \n" /* output */                                                \
+    SUM_COLUMNS("add", "r3", "32", "64", "r4", "160", "192", "r5", "288", "320")                   \
+    SUM_COLUMNS("add", "r6", "416", "448", "r7", "544", "576", "r8", "672", "704")                 \
+    SUM_ROW scale                                                                                  \
+    "ldr    r8, [r2]               \n" /* output */                                                \
     "ldr    r7, [r2, #4]           \n" /* to the right */                                          \
-    "add    r8, r4, r7             \n"                                                             \
-    "strb   r3, [r4]               \n"                                                             \
-    "strb   r6, [r4, r7]           \n"                                                             \
-    "strb   r9, [r4, r7, lsl #1]   \n"                                                             \
-    "strb   r5, [r8, r7, lsl #1]   \n"                                                             \
-    "ldr    r3, [sp, #8]           \n"                                                             \
-    "ldr    r4, [sp, #12]          \n"                                                             \
-    "ldr    r5, [sp, #16]          \n"                                                             \
-    "ldr    r6, [sp, #20]          \n"                                                             \
-    "ldr    r7, [sp, #24]          \n"                                                             \
-    "ldr    r8, [sp, #28]          \n"                                                             \
-    SUM_ROW("") scale                                                                              \
+    STORE_ROW                                                                                      \
+    SUM_COLUMNS("sub", "r3", "0", "96", "r4", "128", "224", "r5", "256", "352")                    \
+    SUM_COLUMNS("sub", "r6", "384", "480", "r7", "512", "608", "r8", "640", "736")                 \
+    SUM_ROW scale                                                                                  \
     "ldr    r4, [r2]               \n"                                                             \
     "ldr    r7, [r2, #4]           \n"                                                             \
     "ldr    r8, [r2, #8]           \n" /* below */                                                 \
     "add    r8, r8, r4             \n"                                                             \
     "add    r4, r4, #1             \n"                                                             \
     "str    r4, [r2]               \n"                                                             \
-    "add    r4, r8, r7             \n"                                                             \
-    "strb   r3, [r8]               \n"                                                             \
-    "strb   r6, [r8, r7]           \n"                                                             \
-    "strb   r9, [r8, r7, lsl #1]   \n"                                                             \
-    "strb   r5, [r4, r7, lsl #1]   \n"                                                             \
-    BACK_END("32", "24")
+    STORE_ROW                                                                                      \
+    BACK_END("24")
 
 ROUTINE(winograd_2x4_back_relu, SCALE_RELU SHIFT_AND_SATURATE)
 ROUTINE(winograd_2x4_back_full, SCALE_ANY("3") SHIFT_AND_SATURATE)

@@ -92,32 +92,35 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
                    "pop    {r4-r11, pc}           \n");
 }
 
-/* A column of sums to two rows. */
-#define SUM_COLUMN(u, l, at0, at1, at2, at3)                                                       \
-    "ldr    " u ", [r0, #" at1 "]  \n"                                                             \
-    "ldr    r11, [r0, #" at2 "]    \n"                                                             \
-    "ldr    " l ", [r0, #" at0 "]  \n"                                                             \
-    "ldr    r12, [r0, #" at3 "]    \n"                                                             \
-    "add    " u ", " u ", r11      \n"                                                             \
-    "sub    " l ", " l ", r12      \n"
+/* Sums to four times the two outputs of a row, y0 and y1: d0 = d0 + s0 or d0 - s0, likewise the
+ * others, then y0 = d0 + d1 + d2 in place of d0, y1 = d1 - d2 - d3 in place of d1. */
+#define SUM_ROW(op, d0, s0, d1, s1, d2, s2, d3, s3, at0, from0, at1, from1, at2, from2, at3, from3)\
+    "ldr    " d0 ", [r0, #" at0 "] \n"                                                             \
+    "ldr    " s0 ", [r0, #" from0 "]\n"                                                            \
+    "ldr    " d1 ", [r0, #" at1 "] \n"                                                             \
+    "ldr    " s1 ", [r0, #" from1 "]\n"                                                            \
+    "ldr    " d2 ", [r0, #" at2 "] \n"                                                             \
+    "ldr    " s2 ", [r0, #" from2 "]\n"                                                            \
+    "ldr    " d3 ", [r0, #" at3 "] \n"                                                             \
+    "ldr    " s3 ", [r0, #" from3 "]\n"                                                            \
+    op "    " d0 ", " d0 ", " s0 " \n"                                                             \
+    op "    " d1 ", " d1 ", " s1 " \n"                                                             \
+    op "    " d2 ", " d2 ", " s2 " \n"                                                             \
+    op "    " d3 ", " d3 ", " s3 " \n"                                                             \
+    "add    " d0 ", " d0 ", " d1 " \n"                                                             \
+    "add    " d0 ", " d0 ", " d2 " \n"                                                             \
+    "sub    " d1 ", " d1 ", " d2 " \n"                                                             \
+    "sub    " d1 ", " d1 ", " d3 " \n"
 
 #define BACK(scale)                                                                                \
-    BACK_BEGIN("8")                                                                                \
+    BACK_BEGIN                                                                                     \
     "1:                            \n"                                                             \
     "ldr    lr, [r1, #4]           \n" /* multiplier */                                            \
     "2:                            \n"                                                             \
-    SUM_COLUMN("r3", "r9", "0", "32", "64", "96")                                                  \
-    SUM_COLUMN("r6", "r5", "128", "160", "192", "224")                                             \
-    SUM_COLUMN("r4", "r8", "256", "288", "320", "352")                                             \
-    SUM_COLUMN("r7", "r10", "384", "416", "448", "480")                                            \
-    "add    r3, r3, r6             \n"                                                             \
-    "add    r3, r3, r4             \n"                                                             \
-    "sub    r6, r6, r4             \n"                                                             \
-    "sub    r6, r6, r7             \n"                                                             \
-    "add    r9, r9, r5             \n"                                                             \
-    "add    r9, r9, r8             \n"                                                             \
-    "sub    r5, r5, r8             \n"                                                             \
-    "sub    r5, r5, r10            \n"                                                             \
+    SUM_ROW("add", "r3", "r5", "r6", "r8", "r4", "r9", "r7", "r10",                                \
+            "32", "64", "160", "192", "288", "320", "416", "448")                                  \
+    SUM_ROW("sub", "r9", "r4", "r5", "r7", "r8", "r11", "r10", "r12",                              \
+            "0", "96", "128", "224", "256", "352", "384", "480")                                   \
     "ldr    r4, [r1]               \n" /* bias */                                                  \
     "ldr    r10, [r1, #8]          \n"                                                             \
     "ldr    r11, [r1, #12]         \n"                                                             \
@@ -135,7 +138,7 @@ ASSEMBLY static void transform_tile(const int8_t *x IN_REGISTER, int32_t channel
     "strb   r5, [r8, r7]           \n"                                                             \
     "strb   r3, [r4], #1           \n"                                                             \
     "str    r4, [r2]               \n"                                                             \
-    BACK_END("8", "16")
+    BACK_END("16")
 
 ROUTINE(winograd_3x3_back_relu, SCALE_RELU SHIFT_AND_SATURATE)
 ROUTINE(winograd_3x3_back_full, SCALE_ANY("1") SHIFT_AND_SATURATE)

@@ -13,14 +13,14 @@
  * r3, r6, r9 and r5, with r10 offset, r11 shift, and r4, r7, r8 for anything.
  * Frame: 0 the first tile, 4 the end of the first place's sums. Labels: 1 for each channel, 2 for
  * each tile. */
-#define BACK_BEGIN(frame)                                                                          \
+#define BACK_BEGIN                                                                                 \
     "push   {r4-r11, lr}           \n"                                                             \
-    "sub    sp, sp, #" frame "     \n"                                                             \
+    "sub    sp, sp, #8             \n"                                                             \
     "add    r3, r0, #32            \n"                                                             \
     "str    r2, [sp]               \n"                                                             \
     "str    r3, [sp, #4]           \n"
 
-#define BACK_END(frame, scale_bytes)                                                               \
+#define BACK_END(scale_bytes)                                                                      \
     "ldr    r3, [sp]               \n"                                                             \
     "add    r0, r0, #4             \n"                                                             \
     "cmp    r2, r3                 \n"                                                             \
@@ -31,7 +31,7 @@
     "add    r1, r1, #" scale_bytes "\n"                                                            \
     "cmp    r0, r3                 \n"                                                             \
     "bne    1b                     \n"                                                             \
-    "add    sp, sp, #" frame "     \n"                                                             \
+    "add    sp, sp, #8             \n"                                                             \
     "pop    {r4-r11, pc}           \n"
 
 #define SCALE_RELU                                                                                 \
