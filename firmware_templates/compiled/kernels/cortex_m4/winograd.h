@@ -25,13 +25,16 @@
 enum {
     WINOGRAD_TILES = 2,    /* computed at a time */
     WINOGRAD_CHANNELS = 4, /* likewise, of the output */
-    WINOGRAD_SUMS = WINOGRAD_TILES * WINOGRAD_CHANNELS, /* of each place of a transformed tile */
-    WINOGRAD_ROWS = 2,                                  /* of a tile */
+    /* Of each place of a transformed tile. */
+    WINOGRAD_SUMS = WINOGRAD_TILES * WINOGRAD_CHANNELS,
+    WINOGRAD_ROWS = 2, /* of a tile */
     WINOGRAD_INPUT_ROWS = 4,
-    WINOGRAD_CHUNK = 16, /* input channels whose transforms lie together, */
-    WINOGRAD_CHUNK_WORDS = WINOGRAD_CHUNK / 2 * WINOGRAD_TILES, /* in these words of each place */
-    WINOGRAD_STORE = 1,                                         /* the sums */
-    WINOGRAD_CLEAR = 2,                                         /* and go on from 0 */
+    /* Input channels whose transforms lie together, in so many words of each place. */
+    WINOGRAD_CHUNK = 16,
+    WINOGRAD_CHUNK_WORDS = WINOGRAD_CHUNK / 2 * WINOGRAD_TILES,
+    /* How to go on after as many: store the sums, start again from 0, come to an end. */
+    WINOGRAD_STORE = 1,
+    WINOGRAD_CLEAR = 2,
     WINOGRAD_END = 4,
 };
 
@@ -76,8 +79,9 @@ struct winograd_params {
     winograd_back *back;
     /* For each four output channels:
      * - [columns + 2][places 1, 0, 2, 3][input channels / 16, rounded up] times [8][4] words of two
-     *   transformed weights, 0 where there are fewer channels, and a word that says how to go on: 8 times the bytes to the next 16 channels'
-     *   inputs, plus WINOGRAD_STORE, WINOGRAD_CLEAR and WINOGRAD_END;
+     *   transformed weights, 0 where there are fewer channels, and a word that says how to go on:
+     *   8 times the bytes to the next 16 channels' inputs, plus WINOGRAD_STORE, WINOGRAD_CLEAR and
+     *   WINOGRAD_END;
      * - for each channel the bias as the kind of tile wants it, multiplier, offset and shift: those
      *   of dot.h, for sums that are so many times too large. */
     const int32_t *stream;
