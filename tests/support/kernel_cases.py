@@ -136,6 +136,12 @@ def conv_3x3(c: _Layer) -> Case:
     return _convolution(c, size, c.pick(16, 32), c.pick(2, 4, 6, 10), (3, 3), (1, 1))
 
 
+def conv_3x3_by_fours(c: _Layer) -> Case:
+    size = (c.integer(1, 9), c.integer(1, 13))
+    channels = c.pick(16, 32, 48, 4 * c.integer(1, 10))
+    return _convolution(c, size, channels, c.pick(4, 8, 12), (3, 3), (1, 1))
+
+
 def depthwise_3x3(c: _Layer) -> Case:
     size, channels = (
         (c.integer(1, 14), c.integer(1, 14)),
@@ -256,6 +262,7 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "conv_1x1": conv_1x1,
     "conv_2d": conv_2d,
     "conv_3x3": conv_3x3,
+    "conv_3x3_by_fours": conv_3x3_by_fours,
     "depthwise_3x3": depthwise_3x3,
     "depthwise_2d": depthwise_2d,
     "depthwise_of_one_channel": depthwise_of_one_channel,
@@ -279,7 +286,8 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_1x1", "conv_2d_dsp_int8", o.Convolution),
     ("conv_2d", "conv_2d_dsp_int8", o.Convolution),
     ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
-    ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
+    ("conv_3x3_by_fours", "winograd_3x3_dsp_int8", o.Convolution),
+    ("conv_3x3_by_fours", "winograd_2x4_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),

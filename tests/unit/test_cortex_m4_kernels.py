@@ -17,6 +17,12 @@ from edgemcu.compiler import fixed_point as fp
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels.cortex_m4 import rounding as cortex_m4
 from edgemcu.compiler.kernels.cortex_m4.dot import dot
+from edgemcu.compiler.kernels.cortex_m4.winograd import (
+    TILE_2X2,
+    TILE_2X4,
+    Tile,
+    winograd_stream,
+)
 from edgemcu.reference_model import with_micro_rounding
 from tests.support.compiled import (
     WARNINGS,
@@ -221,6 +227,22 @@ def test_layers_that_blocks_of_three_by_two_cannot_compute() -> None:
     most = 2**23 - 1 - 8 * 127 * 127
     assert dot(fits, scales_of(2, most), output) is not None
     assert dot(fits, scales_of(2, most + 1), output) is None
+
+
+@pytest.mark.parametrize("tile", [TILE_2X2, TILE_2X4])
+def test_sums_too_large_for_winograd(tile: Tile) -> None:
+    """Multiples of sums have to fit 32 bits, and no weights are too large before that."""
+    weights = np.full((4, 3, 3, 16), -128, np.int8)
+    window = o.Window((4, 4), 16, (4, 4), (3, 3), padding=(1, 1))
+
+    def stream(bias: int) -> object:
+        scales = scales_of(4, bias)
+        layer = o.Convolution(window, weights, scales, o.OutputRange(0), input_zero_point=0)
+        return winograd_stream(layer, tile)
+
+    most = (1 << (31 - tile.scale_bits)) - 1 - 9 * 16 * 128 * 128
+    assert stream(most) is not None
+    assert stream(most + 1) is None
 
 
 @pytest.mark.parametrize(
