@@ -26,7 +26,7 @@ class LayerFacts:
 
     Attributes:
         number: from 1, in execution order.
-        kind: the operator, by TensorFlow Lite's name.
+        kind: the operator, by TensorFlow Lite's name; "A + B" where one kernel computes two.
         name: the output tensor's name in the model.
         calls: the C functions that compute it, one for each call.
         cost: what its kernels are estimated to cost; None where there was nothing to compare.
@@ -157,7 +157,7 @@ def _facts(compiled: program.Program, layer: program.Layer) -> LayerFacts:
     tensors = compiled.graph.tensors
     return LayerFacts(
         number=layer.number,
-        kind=layer.op.kind.value,
+        kind=" + ".join(layer.kinds),
         name=tensors[layer.output].name,
         calls=tuple(call.kernel.name for call in layer.calls),
         cost=_cost(layer),

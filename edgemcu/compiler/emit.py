@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -187,7 +188,7 @@ class _View:
 
     def _layer(self, layer: Layer) -> dict[str, Any]:
         width = len(str(len(self.program.layers)))
-        function = f"layer_{layer.number:0{width}}_{layer.op.kind.value.lower()}"
+        function = f"layer_{layer.number:0{width}}_{'_'.join(layer.kinds).lower()}"
         calls = []
         for number, call in enumerate(layer.calls):
             suffix = f"_{number}" if len(layer.calls) > 1 else ""
@@ -213,17 +214,25 @@ class _View:
 
     def _name_arrays(self, fields: Mapping[str, Field], prefix: str) -> dict[str, Any]:
         """Arrays move to weights.c; in the parameters their names take their place."""
-        result: dict[str, Any] = {}
-        for name, value in fields.items():
-            if isinstance(value, Array):
-                constant = Constant(f"{prefix}_{name}", value.c_type, value.values, value.alignment)
-                self.constants.append(constant)
-                result[name] = constant.name
-            elif isinstance(value, Mapping):
-                result[name] = self._name_arrays(value, prefix)
-            else:
-                result[name] = value
-        return result
+        members = Counter(path[-1] for path in _array_paths(fields))
+
+        def named(fields: Mapping[str, Field], path: tuple[str, ...]) -> dict[str, Any]:
+            result: dict[str, Any] = {}
+            for name, value in fields.items():
+                if isinstance(value, Array):
+                    # The member's own name, if that says which.
+                    words = (name,) if members[name] == 1 else (*path, name)
+                    variable = "_".join((prefix, *words))
+                    constant = Constant(variable, value.c_type, value.values, value.alignment)
+                    self.constants.append(constant)
+                    result[name] = variable
+                elif isinstance(value, Mapping):
+                    result[name] = named(value, (*path, name))
+                else:
+                    result[name] = value
+            return result
+
+        return named(fields, ())
 
     def _title(self, layer: Layer) -> str:
         tensors = self.graph.tensors
@@ -239,9 +248,18 @@ class _View:
         )
         name = names.comment(tensors[layer.output].name)
         return (
-            f"{layer.number}. {layer.op.kind.value} {name}\n * {', '.join(facts)}{overlap}"
+            f"{layer.number}. {' + '.join(layer.kinds)} {name}\n * {', '.join(facts)}{overlap}"
             + "".join(f"\n * {note}" for note in layer.notes)
         )
+
+
+def _array_paths(fields: Mapping[str, Field]) -> Iterator[tuple[str, ...]]:
+    """Where there are arrays in a structure: the members' names from the outside in."""
+    for name, value in fields.items():
+        if isinstance(value, Array):
+            yield (name,)
+        elif isinstance(value, Mapping):
+            yield from ((name, *path) for path in _array_paths(value))
 
 
 def _described(tensor: Tensor) -> str:

@@ -136,6 +136,18 @@ class DepthwiseConvolution(Operation):
 
 
 @dataclass(frozen=True)
+class ConvolutionThenDepthwise(Operation):
+    """A convolution whose output nobody reads but the depthwise convolution behind it."""
+
+    convolution: Convolution
+    depthwise: DepthwiseConvolution
+
+    @property
+    def macs(self) -> int:
+        return self.convolution.macs + self.depthwise.macs
+
+
+@dataclass(frozen=True)
 class FullyConnected(Operation):
     """weights: int8, (output channels, input channels), applied to each of `rows` rows."""
 

@@ -157,6 +157,12 @@ def conv_3x3(c: _Layer) -> Case:
     return _convolution(c, size, c.pick(16, 32), c.pick(2, 4, 6, 10), (3, 3), (1, 1))
 
 
+def conv_3x3_by_fours(c: _Layer) -> Case:
+    size = (c.integer(1, 9), c.integer(1, 13))
+    channels = c.pick(16, 32, 48, 4 * c.integer(1, 10))
+    return _convolution(c, size, channels, c.pick(4, 8, 12), (3, 3), (1, 1))
+
+
 def depthwise_3x3(c: _Layer) -> Case:
     size, channels = (
         (c.integer(1, 14), c.integer(1, 14)),
@@ -223,6 +229,35 @@ def depthwise_of_one_channel(c: _Layer) -> Case:
     return c.finish("DEPTHWISE_CONV_2D", [x, *operands], shape, **options)
 
 
+def conv_then_depthwise(c: _Layer) -> Case:
+    """A convolution and ReLU, then a depthwise 3x3 convolution."""
+    size = (c.integer(1, 11), c.pick(6, 7, 8, 9, c.integer(10, 30)))
+    channels, between = c.pick(c.integer(1, 9), 16), c.integer(1, 10)
+    window = c.pick(1, 1, 2, 3)
+    stride = 1 if window == 1 or size[1] < 12 else c.integer(1, 2)
+    x = c.input((1, *size, channels), 0.05, c.zero_point())
+    padding, (rows, columns) = c.window(size, (window, window), (stride, stride))
+    operands = c.weights((between, window, window, channels), 0, 0.05, window * window * channels)
+    # Rows of less than three pixels and of five are not for this kernel.
+    if columns == 5:
+        padding, stride, (rows, columns) = "SAME", 1, size
+    first = c.builder.op(
+        "CONV_2D",
+        [x, *operands],
+        (1, rows, columns, between),
+        4.0,
+        -128,
+        padding=padding,
+        stride=(stride, stride),
+        activation="RELU",
+    )
+    step = c.integer(1, 2)
+    padding, outputs = c.window((rows, columns), (3, 3), (step, step))
+    operands = c.weights((1, 3, 3, between), 3, 4.0, 9)
+    options = {"padding": padding, "stride": step, "depth_multiplier": 1}
+    return c.finish("DEPTHWISE_CONV_2D", [first, *operands], (1, *outputs, between), **options)
+
+
 def fully_connected(c: _Layer) -> Case:
     rows, inputs, outputs = c.integer(1, 5), c.integer(1, 70), c.integer(1, 9)
     x = c.input((rows, inputs), 0.05, c.zero_point())
@@ -237,6 +272,17 @@ def fully_connected_wide(c: _Layer) -> Case:
     case = c.finish("FULLY_CONNECTED", [x, *c.wide_weights((outputs, inputs))], (rows, outputs))
     ends = np.repeat(np.array([[-128], [127]], np.int8), rows * inputs, axis=1).view(np.uint8)
     return replace(case, inputs=np.concatenate([case.inputs, ends]))
+
+
+def wide(c: _Layer) -> Case:
+    """So many inputs that the largest sums take more than 24 bits."""
+    rows, inputs, outputs = c.integer(1, 8), c.pick(c.integer(600, 1000), 520, 997), 5
+    x = c.input((1, rows, 1, inputs), 0.05, -128)
+    weights, bias = c.weights((outputs, 1, 1, inputs), 0, 0.05, inputs)
+    shape = (1, rows, 1, outputs)
+    case = c.finish("CONV_2D", [x, weights, bias], shape, padding="SAME", stride=(1, 1))
+    same = [np.full((1, rows * inputs), value, np.int8).view(np.uint8) for value in (-128, 127)]
+    return replace(case, inputs=np.concatenate([case.inputs, *same]))
 
 
 def _sum(c: _Layer, operator: str) -> Case:
@@ -292,12 +338,15 @@ CASES: dict[str, Callable[[_Layer], Case]] = {
     "conv_2d": conv_2d,
     "conv_of_one_channel": conv_of_one_channel,
     "conv_3x3": conv_3x3,
+    "conv_3x3_by_fours": conv_3x3_by_fours,
     "depthwise_3x3": depthwise_3x3,
     "depthwise_2d": depthwise_2d,
     "depthwise_rows": depthwise_rows,
     "depthwise_of_one_channel": depthwise_of_one_channel,
+    "conv_then_depthwise": conv_then_depthwise,
     "fully_connected": fully_connected,
     "fully_connected_wide": fully_connected_wide,
+    "wide": wide,
     "add": lambda c: _sum(c, "ADD"),
     "sub": lambda c: _sum(c, "SUB"),
     "average_pool": lambda c: _pool(c, "AVERAGE_POOL_2D"),
@@ -320,15 +369,20 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_2d", "conv_2d_dsp_int8", o.Convolution),
     ("conv_of_one_channel", "depthwise_rows_dsp_int8", o.Convolution),
     ("conv_3x3", "conv_2d_dsp_int8", o.Convolution),
-    ("conv_3x3", "winograd_3x3_dsp_int8", o.Convolution),
+    ("conv_3x3_by_fours", "winograd_3x3_dsp_int8", o.Convolution),
+    ("conv_3x3_by_fours", "winograd_2x4_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_pixels_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_rows", "depthwise_rows_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),
+    ("conv_then_depthwise", "conv_depthwise_3x3_dsp_int8", o.ConvolutionThenDepthwise),
     ("fully_connected", "conv_1x1_dsp_int8", o.FullyConnected),
     ("fully_connected", "fully_connected_dsp_int8", o.FullyConnected),
     ("fully_connected_wide", "fully_connected_dsp_int8", o.FullyConnected),
+    ("fully_connected", "conv_2d_wide_dsp_int8", o.FullyConnected),
+    ("conv_2d", "conv_2d_wide_dsp_int8", o.Convolution),
+    ("wide", "conv_2d_wide_dsp_int8", o.Convolution),
     ("add", "add_dsp_int8", o.Sum),
     ("sub", "add_dsp_int8", o.Sum),
     ("average_pool", "average_pool_2d_dsp_int8", o.Pool),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +66,44 @@ def check_networks(networks: Sequence[DeadNetwork], folder: Path) -> None:
 
 def test_sample_of_dead_networks(tmp_path: Path) -> None:
     check_networks([DeadNetwork(seed) for seed in (3, 5, 8)], tmp_path)
+
+
+def expand_and_filter(*, read_twice: bool) -> bytes:
+    """4 -> 24 channels by a 1×1 convolution, and a depthwise 3×3 one behind it."""
+    rng = np.random.default_rng(7)
+    b = ModelBuilder()
+    x = b.input((1, 24, 24, 4), SCALE, 0)
+    scales = np.full(24, 0.02, np.float32)
+    bias = np.zeros(24, np.int32)
+    w = b.constant(rng.integers(-127, 128, (24, 1, 1, 4)).astype(np.int8), scales, axis=0)
+    options: dict[str, Any] = {"padding": "SAME", "activation": "RELU"}
+    first = b.op("CONV_2D", [x, w, b.constant(bias)], (1, 24, 24, 24), 0.2, -128, **options)
+    w = b.constant(rng.integers(-127, 128, (1, 3, 3, 24)).astype(np.int8), scales, axis=3)
+    options |= {"depth_multiplier": 1, "stride": 2}
+    operands, shape = [first, w, b.constant(bias)], (1, 12, 12, 24)
+    b.output(b.op("DEPTHWISE_CONV_2D", operands, shape, 0.3, -128, **options))
+    if read_twice:
+        b.output(first)
+    return b.finish()
+
+
+def test_nothing_lies_between_two_layers_that_one_kernel_computes() -> None:
+    """But a few rows, where the target has such a kernel and nobody else reads it."""
+
+    def layers(target: str, *, read_twice: bool = False, without: Sequence[str] = ()) -> list[str]:
+        graph = parse_model(expand_and_filter(read_twice=read_twice), "m")
+        compiled = compile_model(
+            graph, target=target, model_digest="0" * 64, without_passes=without
+        )
+        assert (compiled.arena_bytes < 24 * 24 * 24) is (len(compiled.layers) == 1)
+        assert sum(layer.macs for layer in compiled.layers) == 24 * 24 * 24 * 4 + 12 * 12 * 24 * 9
+        return [layer.kind for layer in compiled.layers]
+
+    assert layers("cortex-m4") == ["CONV_2D + DEPTHWISE_CONV_2D"]
+    apart = ["CONV_2D", "DEPTHWISE_CONV_2D"]
+    assert layers("cortex-m4", without=["join-depthwise"]) == apart
+    assert layers("cortex-m4", read_twice=True) == apart
+    assert layers("portable") == apart
 
 
 @pytest.mark.slow

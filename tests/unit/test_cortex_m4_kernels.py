@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from edgemcu.compiler import fixed_point as fp
 from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels.cortex_m4 import rounding as cortex_m4
-from edgemcu.compiler.kernels.cortex_m4.dot import dot_stream
+from edgemcu.compiler.kernels.cortex_m4.dot import dot
+from edgemcu.compiler.kernels.cortex_m4.winograd import (
+    TILE_2X2,
+    TILE_2X4,
+    Tile,
+    winograd_stream,
+)
 from edgemcu.reference_model import with_micro_rounding
 from tests.support.compiled import (
     WARNINGS,
@@ -145,6 +151,62 @@ def test_rounding_refuses_what_would_not_be_exact() -> None:
     assert factors(-14, 1 << 20) is not None
 
 
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_one_shift_for_all_channels(data: st.DataObject) -> None:
+    """Where it says that it is exact, it is: at and beside each step of the output, and between."""
+    shift = data.draw(st.sampled_from([10, 11, 13]))
+    channels = data.draw(st.integers(1, 6))
+    right = [data.draw(st.integers(shift - 7, shift + 3)) for _ in range(channels)]
+    multipliers = [
+        data.draw(st.one_of(st.integers(1 << 30, (1 << 31) - 1), st.sampled_from([0, 1 << 30])))
+        for _ in range(channels)
+    ]
+    reach = [data.draw(st.integers(1, (1 << 22) - 1)) for _ in range(channels)]
+    centre = [data.draw(st.integers(-r, r)) for r in reach]
+    scales = o.ChannelScales(
+        bias=np.zeros(channels, np.int32),
+        multiplier=np.array(multipliers, np.int32),
+        shift=-np.array(right, np.int8),
+    )
+    low, high = np.array(centre) - reach, np.array(centre) + reach
+    found = cortex_m4.one_shift(scales, o.OutputRange(-128), low, high, shift)
+    # Channels that lose nothing always can; of others, some cannot.
+    if found is None:
+        assert any(r > shift - 7 for r in right)
+        return
+    for channel, (m, offset, nudge) in enumerate(zip(*found, strict=True)):
+        factor = multipliers[channel], -right[channel]
+        steps = (np.arange(256) - 0.5) * 2.0 ** (31 + right[channel]) / max(factor[0], 1)
+        near = steps[np.abs(steps) < 1 << 30].astype(np.int64)
+        limits = [low[channel], high[channel]]
+        sums = np.concatenate([near + d for d in range(-2, 4)] + [np.linspace(*limits, 99), limits])
+        for total in np.unique(np.clip(sums.astype(np.int64), *limits)).tolist():
+            scaled = ((total << 8) + int(nudge)) * int(m) + (int(offset) << 32)
+            assert abs(scaled) < 1 << 63 and abs((total << 8) + int(nudge)) < 1 << 31
+            got = min(max(scaled >> 32 >> shift, -128), 127)
+            assert got == reference(total, factor, o.OutputRange(-128)), (total, channel)
+
+
+def test_one_shift_refuses_what_would_not_be_exact() -> None:
+    def found(right: int, output: o.OutputRange, largest: int = 1 << 20) -> object:
+        scales = o.ChannelScales(
+            np.zeros(1, np.int32), np.array([1518500249], np.int32), np.array([-right], np.int8)
+        )
+        bound = np.array([largest])
+        return cortex_m4.one_shift(scales, output, -bound, bound, 11)
+
+    relu = o.OutputRange(-128)
+    assert found(4, relu) is not None
+    # The multiplier would not fit; it would lose too many bits; sums would not fit.
+    assert found(3, relu) is None
+    assert found(14, relu, (1 << 23) - 1) is None
+    assert found(4, relu, 1 << 23) is None
+    # Ties of negative values, and clamps.
+    assert found(4, o.OutputRange(0)) is None
+    assert found(4, o.OutputRange(-128, max=100)) is None
+
+
 def scales_of(channels: int, bias: int = 0) -> o.ChannelScales:
     return o.ChannelScales(
         np.full(channels, bias, np.int32),
@@ -157,14 +219,30 @@ def test_layers_that_blocks_of_three_by_two_cannot_compute() -> None:
     """A weight of -128 in an odd place, before a positive one, or a sum beyond 24 bits."""
     output = o.OutputRange(0)
     fits = np.full((2, 8), 127, np.int8)
-    assert dot_stream(fits, scales_of(2), output) is not None
+    assert dot(fits, scales_of(2), output) is not None
     for place, value in ((1, 1), (0, 1)):
         rows = np.full((2, 8), value, np.int8)
         rows[1, place] = -128
-        assert dot_stream(rows, scales_of(2), output) is None
+        assert dot(rows, scales_of(2), output) is None
     most = 2**23 - 1 - 8 * 127 * 127
-    assert dot_stream(fits, scales_of(2, most), output) is not None
-    assert dot_stream(fits, scales_of(2, most + 1), output) is None
+    assert dot(fits, scales_of(2, most), output) is not None
+    assert dot(fits, scales_of(2, most + 1), output) is None
+
+
+@pytest.mark.parametrize("tile", [TILE_2X2, TILE_2X4])
+def test_sums_too_large_for_winograd(tile: Tile) -> None:
+    """Multiples of sums have to fit 32 bits, and no weights are too large before that."""
+    weights = np.full((4, 3, 3, 16), -128, np.int8)
+    window = o.Window((4, 4), 16, (4, 4), (3, 3), padding=(1, 1))
+
+    def stream(bias: int) -> object:
+        scales = scales_of(4, bias)
+        layer = o.Convolution(window, weights, scales, o.OutputRange(0), input_zero_point=0)
+        return winograd_stream(layer, tile)
+
+    most = (1 << (31 - tile.scale_bits)) - 1 - 9 * 16 * 128 * 128
+    assert stream(most) is not None
+    assert stream(most + 1) is None
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ class Kernel(Generic[OperationT]):
         folder: where its sources are, below `firmware_templates/compiled/kernels/`.
         operation: what it computes.
         applies: whether it can compute this one.
-        cost: estimated instructions on a Cortex-M4; only comparisons between kernels matter.
+        cost: estimated cycles on a Cortex-M4, or what else the kernels of a target agree on; only
+            comparisons between them matter.
         bind: lays out the constants.
         scratch: whether it takes scratch memory; a layer may still need none of it.
         headers: other headers that it includes, relative to `folder`.
@@ -146,11 +147,17 @@ def choose(operation: Operation, target: str) -> AnyKernel:
     if target not in targets():
         known = ", ".join(sorted(targets()))
         raise UnsupportedModelError(f"no kernels for target {target!r}", hint=f"Known: {known}.")
-    candidates = [
+    kernel = cheapest(operation, target)
+    if kernel is None:
+        raise UnsupportedModelError(f"no kernel for this {type(operation).__name__}")
+    return kernel
+
+
+def cheapest(operation: Operation, target: str) -> AnyKernel | None:
+    """The cheapest kernel of a target that exists, None if none applies."""
+    candidates = (
         kernel
         for kernel in targets()[target]
         if isinstance(operation, kernel.operation) and kernel.applies(operation)
-    ]
-    if not candidates:
-        raise UnsupportedModelError(f"no kernel for this {type(operation).__name__}")
-    return min(candidates, key=lambda kernel: (kernel.cost(operation), kernel.name))
+    )
+    return min(candidates, key=lambda kernel: (kernel.cost(operation), kernel.name), default=None)

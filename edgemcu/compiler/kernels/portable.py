@@ -1,6 +1,6 @@
 """Portable kernels: C11 for any machine, written so that a 32-bit core runs them well.
 
-Costs are cycles of a Cortex-M4 at -O2, as the kernels of `cortex_m4` state them.
+Costs are instructions on a Cortex-M4 at -O2, counted from the compiler's output.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Convolution,
         applies=layers.is_1x1,
-        cost=lambda operation: layers.conv_cost(operation, 3.0),
+        cost=lambda operation: layers.conv_cost(operation, 2.75),
         bind=layers.conv_1x1,
         headers=("dot_int8.h", "requantize.h"),
     ),
@@ -196,7 +196,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.Convolution,
         applies=lambda operation: operation.groups == 1,
-        cost=lambda operation: layers.conv_cost(operation, 3.6),
+        cost=lambda operation: layers.conv_cost(operation, 3.0),
         bind=layers.conv_2d,
         scratch=True,
         headers=("dot_int8.h", "requantize.h", "window.h"),
@@ -216,7 +216,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         FOLDER,
         o.DepthwiseConvolution,
         applies=layers.is_depthwise_3x3,
-        cost=lambda operation: layers.depthwise_cost(operation, 6.5),
+        cost=lambda operation: layers.depthwise_cost(operation, 4.2),
         bind=layers.depthwise_3x3,
         scratch=True,
         headers=("requantize.h", "window.h"),

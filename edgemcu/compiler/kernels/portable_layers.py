@@ -16,11 +16,14 @@ from edgemcu.compiler.kernels import overlap as ov
 SHORTEST_DIRECT_ROW = 8
 
 
+# Seen on a Cortex-M4.
+CYCLES_PER_INSTRUCTION = 1.25
+
+
 def conv_cost(operation: o.Convolution, per_mac: float) -> float:
-    """Two output channels at a time, the second one of which may be missing."""
-    channels = -(-operation.output_channels // 2) * 2
-    outputs = prod(operation.window.output_size) * channels
-    return outputs * (int(operation.weights[0].size) * per_mac + 40.0)
+    """In cycles, of so many instructions for a multiply-accumulate."""
+    outputs = prod(operation.window.output_size) * operation.output_channels
+    return CYCLES_PER_INSTRUCTION * (operation.macs * per_mac + outputs * 25.0)
 
 
 def is_1x1(operation: o.Convolution) -> bool:
@@ -96,8 +99,9 @@ def grouped_conv_2d(operation: o.Convolution) -> Binding:
 
 
 def depthwise_cost(operation: o.DepthwiseConvolution, per_mac: float) -> float:
+    """As `conv_cost`."""
     outputs = prod(operation.window.output_size) * int(operation.weights.shape[2])
-    return operation.macs * per_mac + outputs * 25.0
+    return CYCLES_PER_INSTRUCTION * (operation.macs * per_mac + outputs * 25.0)
 
 
 def is_depthwise_3x3(operation: o.DepthwiseConvolution) -> bool:

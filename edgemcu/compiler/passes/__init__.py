@@ -17,6 +17,7 @@ from edgemcu.compiler.passes.simplify import (
     fold_constants,
     fold_padding,
     fuse_activations,
+    join_depthwise,
 )
 from edgemcu.errors import UnsupportedModelError
 from edgemcu.graph.ir import Graph
@@ -31,6 +32,7 @@ PASSES: dict[str, Callable[[Network], Network]] = {
     "drop-identities": drop_identities,
     "settle-channels": settle_channels,
     "remove-channels": remove_channels,
+    "join-depthwise": join_depthwise,
 }
 """All passes, in the order in which they run."""
 

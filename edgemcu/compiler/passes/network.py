@@ -25,12 +25,14 @@ class Step:
         op: as in the graph, or what a pass made of it.
         padding: what a PAD before a convolution would have added.
         clamp: the int8 values that an activation behind it leaves, None if there is none.
+        joins: whether nobody but the next step reads its output, and one kernel may compute both.
         notes: what passes changed, for people who read the generated code.
     """
 
     op: Op
     padding: Paddings = NO_PADDING
     clamp: tuple[int, int] | None = None
+    joins: bool = False
     notes: tuple[str, ...] = ()
 
     def noted(self, note: str) -> Step:

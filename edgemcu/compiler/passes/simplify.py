@@ -180,3 +180,22 @@ def _table(network: Network, step: Step) -> NDArray[np.int8] | None:
         return None
     operations = network.lower(step)
     return operations[0].table if isinstance(operations[0], o.Lookup) else None
+
+
+def join_depthwise(network: Network) -> Network:
+    """Marks each convolution that only the depthwise convolution behind it reads.
+
+    A kernel that computes both keeps a few rows of what lies between them, never all of it.
+    """
+    readers = network.readers()
+    following = (*network.steps[1:], None)
+    return network.with_steps(
+        replace(step, joins=True)
+        if after is not None
+        and step.op.kind is OpKind.CONV_2D
+        and after.op.kind is OpKind.DEPTHWISE_CONV_2D
+        and after.op.inputs[0] == step.op.outputs[0]
+        and readers[step.op.outputs[0]] == 1
+        else step
+        for step, after in zip(network.steps, following, strict=True)
+    )

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 from edgemcu.compiler.kernels import AnyKernel
 from edgemcu.compiler.kernels.cortex_m4 import (
+    conv_depthwise,
+    convolution,
     depthwise,
     depthwise_pixels,
     depthwise_rows,
-    dot,
     elementwise,
     fully_connected,
+    wide,
     winograd,
 )
 
 # Without those that take more flash for less time.
 SMALL_KERNELS: tuple[AnyKernel, ...] = (
-    *dot.KERNELS,
+    *convolution.KERNELS,
     *depthwise.KERNELS,
     *depthwise_pixels.KERNELS,
     *depthwise_rows.KERNELS,
+    *conv_depthwise.KERNELS,
     *elementwise.KERNELS,
     *fully_connected.KERNELS,
+    *wide.KERNELS,
 )
 
 KERNELS: tuple[AnyKernel, ...] = (*SMALL_KERNELS, *winograd.KERNELS)

@@ -1,222 +1,155 @@
-"""Convolutions and fully connected layers by the blocks of dot_3x2.h."""
+"""Sums of products in blocks of three or four pixels by two channels: what dot.h is told."""
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
-from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
+from edgemcu.compiler.arithmetic import Ints
+from edgemcu.compiler.kernels import Array, Field
 from edgemcu.compiler.kernels import layout as lay
-from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4.rounding import (
-    FOLDER,
-    channel_bounds,
-    is_relu,
-    rounding,
-    variant,
-)
+from edgemcu.compiler.kernels.cortex_m4.rounding import rescaling
 
-DOT_HEADERS = ("dot_3x2.h", "dsp.h", "pack.h")
-CONV_2D_HEADERS = (*DOT_HEADERS, "../portable/window.h")
-DOT_SOURCES = ("dot_3x2.c",)
+HEADERS = ("dot.h", "dot_portable.h", "dsp.h", "pack.h")
+SOURCES = ("dot.c", "dot_3x2.c", "dot_4x2.c")
 
-# Packed input of three pixels, for each group of four values.
-PACKED_BYTES_PER_GROUP = 24
+# Shared by all channels of a layer; each has its routines in dot_3x2.c and dot_4x2.c. Most
+# networks' layers can have 11, some that sum up much need more.
+SHIFTS = (11, 13)
 
 
-def dot_stream(
-    rows: NDArray[np.int8], scales: o.ChannelScales, output: o.OutputRange
-) -> NDArray[np.int32] | None:
-    """What `dot_3x2` reads for a layer, or None if it cannot compute the layer exactly.
+@dataclass(frozen=True)
+class Dot:
+    """A layer's constants for `dot`.
+
+    Attributes:
+        stream: int32 (pairs of channels, words).
+        inputs: values that are summed up.
+        channels: of the output.
+        output: its range.
+        shift: that all channels share, None if each has its own.
+    """
+
+    stream: NDArray[np.int32]
+    inputs: int
+    channels: int
+    output: o.OutputRange
+    shift: int | None
+
+    @property
+    def groups(self) -> int:
+        return -(-self.inputs // 4)
+
+    def fields(self, blocks: Blocks, *, in_planes: bool = False) -> dict[str, Field]:
+        """The members of `struct dot`, with the routines for such blocks."""
+        pairs, words = self.stream.shape
+        variant = "any" if self.shift is None else f"relu_{self.shift}"
+        if in_planes:
+            variant = variant.replace("relu", "planes")
+        return {
+            "stream": Array(self.stream),
+            "pair_words": words,
+            # In planes, a last one without another to be a pair with gets one of zeros.
+            "output_channels": 2 * pairs if in_planes else self.channels,
+            "groups": self.groups,
+            "min": self.output.min,
+            "max": self.output.max,
+            "of_four": f"dot_4x2_{variant}" if blocks.fours else "NULL",
+            "of_three": f"dot_3x2_{variant}" if blocks.threes or blocks.ones else "NULL",
+        }
+
+    def blocks(self, pixels: int) -> Blocks:
+        return Blocks.of(pixels, fours=self.shift is not None)
+
+    def packed_bytes(self, blocks: Blocks) -> int:
+        """Scratch memory for the packed inputs of a block."""
+        return blocks.bytes_per_group * self.groups
+
+    def cost(self, blocks: Blocks) -> float:
+        """Of so many blocks, without packing."""
+        loops = -(-(self.groups - 1) // 4)
+        pairs = self.stream.shape[0]
+        of_four = pairs * (32 * self.groups + 6 * loops + 54) + 50
+        of_three = pairs * (24 * self.groups + 4 * loops + 46) + 50
+        if self.shift is None:
+            of_three += pairs * 30
+        return float(blocks.fours * of_four + (blocks.threes + blocks.ones) * of_three)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Numbers of blocks of pixels; single pixels take a block of three each."""
+
+    fours: int
+    threes: int
+    ones: int
+
+    @staticmethod
+    def of(pixels: int, *, fours: bool) -> Blocks:
+        """As many fours as leave nothing but threes; fours: whether there may be any."""
+        if not fours:
+            return Blocks(0, pixels // 3, pixels % 3)
+        threes = -pixels % 4
+        if 3 * threes <= pixels:
+            return Blocks((pixels - 3 * threes) // 4, threes, 0)
+        return Blocks(pixels // 4, pixels % 4 // 3, pixels % 4 % 3)
+
+    @property
+    def bytes_per_group(self) -> int:
+        """Of packed inputs."""
+        return 32 if self.fours else 24
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """The members of `struct dot_blocks`."""
+        return {"fours": self.fours, "threes": self.threes, "ones": self.ones}
+
+
+def dot(
+    rows: NDArray[np.int8],
+    scales: o.ChannelScales,
+    output: o.OutputRange,
+    shifts: Sequence[int] = SHIFTS,
+) -> Dot | None:
+    """What `dot` reads for a layer, or None if it cannot compute the layer exactly.
 
     Args:
         rows: int8 (output channels, inputs).
+        shifts: that all channels may share.
+    """
+    scaling = rescaling(rows, scales, output, shifts)
+    if scaling is None:
+        return None
+    words = weight_words(rows, 256 * scales.bias.astype(np.int64) + scaling.nudges)
+    if words is None:
+        return None
+    behind = lay.fill(scaling.words, 2).reshape(words.shape[0], -1)
+    stream = np.concatenate([words, behind], axis=1)
+    return Dot(stream, rows.shape[1], rows.shape[0], output, scaling.shift)
+
+
+def weight_words(rows: NDArray[np.int8], bias: Ints) -> NDArray[np.int32] | None:
+    """Biases and weights of each pair of channels, None if a weight does not fit.
+
+    Args:
+        rows: int8 (channels, inputs).
+        bias: int64 (channels,), 256 times too large.
 
     Returns:
-        int32 (pairs of channels, words): see dot_3x2.h.
+        int32 (pairs, 2 + 2 × groups of four inputs).
     """
     wide = lay.fill(rows, 2).astype(np.int64)
     wide = np.pad(wide, ((0, 0), (0, -wide.shape[1] % 4)))
     even, odd = wide[:, 0::2], wide[:, 1::2]
     upper = even - (odd > 0)
-    low, high = channel_bounds(rows, scales)
-    factors = rounding(scales, output, np.maximum(-low, high), scale_bits=8)
-    if factors is None or np.any(odd < -127) or np.any(upper < -128):
+    if np.any(odd < -127) or np.any(upper < -128):
         return None
-    bias = 256 * lay.fill(scales.bias, 2).astype(np.int64) - 129 * odd.sum(axis=1)
+    before = (lay.fill(bias, 2) - 129 * odd.sum(axis=1)).astype(np.uint64).astype(np.uint32)
     words = np.stack([-odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
     pairs = wide.shape[0] // 2
     weights = words.view(np.int32).reshape(pairs, 2, -1).transpose(0, 2, 1).reshape(pairs, -1)
-    behind = np.stack([lay.fill(f, 2) for f in factors], axis=1).reshape(pairs, 6)
-    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32).reshape(pairs, 2)
-    return np.concatenate([before, weights, behind], axis=1)
-
-
-def _dot_fields(
-    rows: NDArray[np.int8], scales: o.ChannelScales, output: o.OutputRange
-) -> dict[str, int | Array]:
-    stream = dot_stream(rows, scales, output)
-    assert stream is not None
-    return {
-        "stream": Array(stream),
-        "output_channels": rows.shape[0],
-        "groups": -(-rows.shape[1] // 4),
-        "min": output.min,
-        "max": output.max,
-        "routine": f"dot_3x2_{variant(output)}",
-    }
-
-
-def _dot_cost(pixels: int, inputs: int, channels: int, relu: bool) -> float:
-    """Of `dot_3x2`, without packing."""
-    groups = -(-inputs // 4)
-    blocks = pixels // 3 + pixels % 3
-    pairs = -(-channels // 2)
-    per_pair = 24 * groups + 4 * -(-groups // 4) + (56 if relu else 82)
-    return float(blocks * (pairs * per_pair + 60))
-
-
-def weight_rows(operation: o.Convolution) -> NDArray[np.int8]:
-    """A convolution's weights as int8 (output channels, values of a window)."""
-    return operation.weights.reshape(operation.output_channels, -1)
-
-
-def applies(operation: o.Convolution) -> bool:
-    return (
-        operation.groups == 1
-        and dot_stream(weight_rows(operation), operation.scales, operation.output) is not None
-    )
-
-
-def _rows_overlap(count: int, weights: NDArray[np.int8]) -> int:
-    """Three rows of inputs are packed, then three rows of outputs written; single ones behind."""
-    channels, inputs = weights.shape
-    return ov.rows_overlap(count, inputs, channels, buffered=True)
-
-
-def _is_1x1(operation: o.Convolution) -> bool:
-    window = operation.window
-    return (window.size, window.stride) == ((1, 1), (1, 1)) and not window.pads
-
-
-def _conv_1x1_cost(operation: o.Convolution) -> float:
-    pixels, inputs = prod(operation.window.output_size), operation.window.input_channels
-    relu = is_relu(operation.output)
-    return _dot_cost(pixels, inputs, operation.output_channels, relu) + 2.0 * pixels * inputs
-
-
-def _conv_1x1(operation: o.Convolution) -> Binding:
-    rows = weight_rows(operation)
-    return Binding(
-        params={
-            "pixels": prod(operation.window.output_size),
-            "input_channels": operation.window.input_channels,
-            "dot": _dot_fields(rows, operation.scales, operation.output),
-        },
-        params_type="struct conv_1x1_dsp_int8_params",
-        scratch_bytes=PACKED_BYTES_PER_GROUP * -(-rows.shape[1] // 4),
-        overlap={0: _rows_overlap(prod(operation.window.output_size), rows)},
-    )
-
-
-def conv_2d_cost(operation: o.Convolution) -> float:
-    pixels, inputs = prod(operation.window.output_size), int(weight_rows(operation).shape[1])
-    relu = is_relu(operation.output)
-    # Copying a window that is not a run of bytes costs more.
-    packing = 60.0 + (3.0 if _is_direct(operation.window) else 8.0) * inputs
-    dots = _dot_cost(pixels, inputs, operation.output_channels, relu)
-    return dots + packing * pixels
-
-
-def _is_direct(window: o.Window) -> bool:
-    """Whether the rows of a window are runs of bytes."""
-    return window.dilation[1] == 1 or window.size[1] == 1
-
-
-def _words_first(operation: o.Convolution) -> NDArray[np.int8]:
-    """Weights as int8 (output channels, values): whole words of each row, then all that is left."""
-    lines = operation.weights.reshape(operation.output_channels, operation.window.size[0], -1)
-    whole = lines.shape[2] // 4 * 4
-    parts = lines[:, :, :whole], lines[:, :, whole:]
-    return np.concatenate([part.reshape(lines.shape[0], -1) for part in parts], axis=1)
-
-
-def bind_conv_2d(operation: o.Convolution) -> Binding:
-    window, rows = operation.window, weight_rows(operation)
-    direct = _is_direct(window)
-    groups = -(-rows.shape[1] // 4)
-    # Blocks of three pixels that lie in a row and inside of the image are read in place.
-    gathers = not direct or window.pads or window.output_size[1] % 3 != 0
-    patch = 3 * rows.shape[1] if gathers else 0
-    return Binding(
-        params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "direct": int(direct),
-            "dot": _dot_fields(_words_first(operation), operation.scales, operation.output),
-        },
-        params_type="struct conv_2d_dsp_int8_params",
-        scratch_bytes=PACKED_BYTES_PER_GROUP * groups + patch,
-        # Blocks of three pixels are written no earlier than single ones would be.
-        overlap={0: ov.raster_overlap(window, rows.shape[0], buffered=True)},
-    )
-
-
-def _fully_connected(operation: o.FullyConnected) -> Binding:
-    return Binding(
-        params={
-            "pixels": operation.rows,
-            "input_channels": operation.weights.shape[1],
-            "dot": _dot_fields(operation.weights, operation.scales, operation.output),
-        },
-        params_type="struct conv_1x1_dsp_int8_params",
-        scratch_bytes=PACKED_BYTES_PER_GROUP * -(-operation.weights.shape[1] // 4),
-        overlap={0: _rows_overlap(operation.rows, operation.weights)},
-    )
-
-
-def _fully_connected_cost(operation: o.FullyConnected) -> float:
-    channels, inputs = (int(size) for size in operation.weights.shape)
-    relu = is_relu(operation.output)
-    return _dot_cost(operation.rows, inputs, channels, relu) + 2.0 * operation.rows * inputs
-
-
-KERNELS: tuple[AnyKernel, ...] = (
-    Kernel(
-        "conv_1x1_dsp_int8",
-        FOLDER,
-        o.FullyConnected,
-        applies=lambda operation: (
-            dot_stream(operation.weights, operation.scales, operation.output) is not None
-        ),
-        cost=_fully_connected_cost,
-        bind=_fully_connected,
-        scratch=True,
-        headers=DOT_HEADERS,
-        sources=DOT_SOURCES,
-    ),
-    Kernel(
-        "conv_1x1_dsp_int8",
-        FOLDER,
-        o.Convolution,
-        applies=lambda operation: _is_1x1(operation) and applies(operation),
-        cost=_conv_1x1_cost,
-        bind=_conv_1x1,
-        scratch=True,
-        headers=DOT_HEADERS,
-        sources=DOT_SOURCES,
-    ),
-    Kernel(
-        "conv_2d_dsp_int8",
-        FOLDER,
-        o.Convolution,
-        applies=applies,
-        cost=conv_2d_cost,
-        bind=bind_conv_2d,
-        scratch=True,
-        headers=CONV_2D_HEADERS,
-        sources=DOT_SOURCES,
-    ),
-)
+    return np.concatenate([before.view(np.int32).reshape(pairs, 2), weights], axis=1)

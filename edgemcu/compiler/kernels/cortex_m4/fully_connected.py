@@ -13,8 +13,8 @@ from edgemcu.compiler import operations as o
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
-from edgemcu.compiler.kernels.cortex_m4.dot import dot_stream
-from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, channel_bounds, is_relu, rounding
+from edgemcu.compiler.kernels.cortex_m4.dot import dot
+from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER, channel_bounds, rounding
 from edgemcu.compiler.kernels.portable_layers import is_1x1
 
 # Parts that a row of inputs is divided into at most.
@@ -40,9 +40,9 @@ class _Parts:
 def _parts(operation: o.FullyConnected) -> _Parts | None:
     """The fewest parts with which the layer is exact, or None."""
     inputs = int(operation.weights.shape[1])
-    whole = dot_stream(operation.weights, operation.scales, operation.output)
+    whole = dot(operation.weights, operation.scales, operation.output, shifts=())
     if whole is not None:
-        return _Parts(inputs, 0, whole)
+        return _Parts(inputs, 0, whole.stream)
     low, high = channel_bounds(operation.weights, operation.scales)
     for count in range(2, MOST_PARTS + 1):
         part = -(-inputs // (8 * count)) * 8
@@ -64,10 +64,11 @@ def _part_streams(operation: o.FullyConnected, part: int) -> list[NDArray[np.int
     for i, first in enumerate(starts):
         share = bias * (i + 1) // len(starts) - bias * i // len(starts)
         scales = replace(operation.scales, bias=share.astype(np.int32))
-        stream = dot_stream(operation.weights[:, first : first + part], scales, operation.output)
-        if stream is None:
+        weights = operation.weights[:, first : first + part]
+        layer = dot(weights, scales, operation.output, shifts=())
+        if layer is None:
             return None
-        streams.append(stream[:, :-SCALE_WORDS])
+        streams.append(layer.stream[:, :-SCALE_WORDS])
     return streams
 
 
@@ -83,7 +84,6 @@ def _bind(operation: o.FullyConnected) -> Binding:
             "part": parts.part,
             "down": parts.down,
             "pair_words": int(parts.stream.shape[1]),
-            "relu": int(is_relu(operation.output)),
             "min": operation.output.min,
             "max": operation.output.max,
             "stream": Array(parts.stream),

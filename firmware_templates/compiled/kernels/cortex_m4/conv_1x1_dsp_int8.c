@@ -1,38 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conv_1x1_dsp_int8.h"
 
-#include "pack.h"
-
-static void pack(uint32_t *packed, const int8_t *x0, const int8_t *x1, const int8_t *x2, int32_t n)
-{
-    const int32_t rest = n % 4;
-    packed = pack_three(packed, x0, x1, x2, n / 4);
-    if (rest > 0) {
-        pack_word(packed, load_rest(x0 + n - rest, rest));
-        pack_word(packed + 1, load_rest(x1 + n - rest, rest));
-        pack_word(packed + 2, load_rest(x2 + n - rest, rest));
-    }
-}
-
 void conv_1x1_dsp_int8(const struct conv_1x1_dsp_int8_params *p, const int8_t *input,
                        int8_t *output, int8_t *scratch)
 {
     const int32_t n = p->input_channels;
     const int32_t channels = p->dot.output_channels;
     uint32_t *packed = (uint32_t *)(void *)scratch;
-    struct dot_3x2_run run = dot_3x2_begin(&p->dot);
-    int32_t pixels = p->pixels;
+    struct dot_run run = dot_begin(&p->dot, 4);
 
-    for (; pixels >= 3; pixels -= 3) {
-        pack(packed, input, input + n, input + 2 * n, n);
-        dot_3x2(&run, packed, output, channels);
-        input += 3 * n;
-        output += 3 * channels;
-    }
-    for (; pixels > 0; --pixels) {
-        /* Computed and stored three times. */
-        pack(packed, input, input, input, n);
-        dot_3x2(&run, packed, output, 0);
+    run.step = channels;
+    dot_pixels(&run, input, n, n, p->blocks.fours, output, channels, packed);
+    input += p->blocks.fours * 4 * n;
+    output += p->blocks.fours * 4 * channels;
+    run = dot_begin(&p->dot, 3);
+    run.step = channels;
+    dot_pixels(&run, input, n, n, p->blocks.threes, output, channels, packed);
+    input += p->blocks.threes * 3 * n;
+    output += p->blocks.threes * 3 * channels;
+    /* One and the same pixel three times, and its outputs all in one place. */
+    run.step = 0;
+    for (int32_t left = p->blocks.ones; left > 0; --left) {
+        dot_pixels(&run, input, n, 0, 1, output, 0, packed);
         input += n;
         output += channels;
     }

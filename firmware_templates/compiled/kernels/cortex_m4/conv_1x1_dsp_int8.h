@@ -5,17 +5,18 @@
 
 #include <stdint.h>
 
-#include "dot_3x2.h"
+#include "dot.h"
 
 struct conv_1x1_dsp_int8_params {
-    int32_t pixels; /* height x width, or rows */
+    struct dot_blocks blocks; /* of height x width, or rows */
     int32_t input_channels;
-    struct dot_3x2 dot;
+    struct dot dot;
 };
 
-/* input: [pixels][input_channels]; output: [pixels][output_channels]; scratch, aligned to 4: 24
- * bytes for each four input channels, rounded up. Three pixels are read before any of their outputs
- * is written: the output may lie over the input as far as what is still to be read stays whole. */
+/* input: [pixels][input_channels]; output: [pixels][output_channels]; scratch, aligned to 4: a packed
+ * block, 32 bytes (24 without blocks of four) for each four input channels, rounded up. A block is
+ * read before any of its outputs is written: the output may lie over the input as far as what is
+ * still to be read stays whole. */
 void conv_1x1_dsp_int8(const struct conv_1x1_dsp_int8_params *p, const int8_t *input,
                        int8_t *output, int8_t *scratch);
 

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 2-D convolution of any window, stride, dilation and padding, three pixels at a time. */
+/* 2-D convolution of any window, stride, dilation and padding, a block of pixels at a time. */
 #ifndef EDGEMCU_KERNELS_CONV_2D_DSP_INT8_H
 #define EDGEMCU_KERNELS_CONV_2D_DSP_INT8_H
 
 #include <stdint.h>
 
-#include "../portable/window.h"
-#include "dot_3x2.h"
+#include "dot.h"
+#include "pack_windows.h"
 
 struct conv_2d_dsp_int8_params {
-    struct window window;
-    int32_t direct; /* 1 where the rows of a window are contiguous in the input */
-    struct dot_3x2 dot; /* of a window's values first all whole words of its rows, then the rest */
+    struct windows windows;
+    struct dot_blocks blocks;
+    struct dot dot; /* weights in the order of pack_windows */
 };
 
-/* input: NHWC; output: NHWC. scratch, aligned to 4: 24 bytes for each four values of a window,
- * rounded up; and the bytes of three windows, unless `direct` is 1, no window leaves the image, and
- * rows have a multiple of three outputs. The output may lie over the input as far as what later
- * pixels read stays whole. */
+/* input: NHWC; output: NHWC. scratch, aligned to 4: a packed block, 32 bytes (24 without blocks of
+ * four) for each four values of a window, rounded up; and the bytes of a window, unless `direct` is 1 and no
+ * window leaves the image. The output may lie over the input as far as what later pixels read stays
+ * whole. */
 void conv_2d_dsp_int8(const struct conv_2d_dsp_int8_params *p, const int8_t *input, int8_t *output,
                       int8_t *scratch);
 

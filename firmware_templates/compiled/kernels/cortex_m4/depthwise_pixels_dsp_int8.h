@@ -14,7 +14,7 @@ struct depthwise_pixels_dsp_int8_params {
     int32_t max; /* -128 .. 127 */
     /* For each four channels: biases, the four weights of each tap as bytes of a word, multipliers,
      * offsets and shifts; zeros where channels are missing. Biases are 256 times their value, the
-     * rest is for sums that are; see dot_3x2.h. */
+     * rest is for sums that are; see dot.h. */
     const int32_t *stream;
 };
 

@@ -54,7 +54,7 @@ struct depthwise_rows_dsp_int8_params {
     /* Per output channel: bias, the words of each row, multiplier, offset and shift. A word has an
      * even column's weight in its upper half and the next one's in its lower half, both 256 times
      * their value; beyond the window they are 0. With a stride of 1 the last word's lower half is
-     * 0. Multiplier, offset and shift are those of dot_3x2.h. */
+     * 0. Multiplier, offset and shift are those of dot.h. */
     const int32_t *stream;
 };
 

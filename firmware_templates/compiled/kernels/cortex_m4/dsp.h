@@ -159,6 +159,19 @@ static inline int32_t saturate_int8(int32_t x)
 #endif
 }
 
+/* a + b, kept within an int32. */
+static inline int32_t qadd(int32_t a, int32_t b)
+{
+#if EDGEMCU_DSP
+    int32_t result;
+    __asm("qadd %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    const int64_t sum = (int64_t)a + b;
+    return sum < INT32_MIN ? INT32_MIN : sum > INT32_MAX ? INT32_MAX : (int32_t)sum;
+#endif
+}
+
 /* The upper 32 bits of a x b + acc x 2^32. */
 static inline int32_t smmla(int32_t a, int32_t b, int32_t acc)
 {

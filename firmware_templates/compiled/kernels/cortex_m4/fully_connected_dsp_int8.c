@@ -162,7 +162,7 @@ static inline struct four_sums sum_parts(const struct fully_connected_dsp_int8_p
 }
 
 /* A sum as an output, not clamped yet; `tie` is added to a negative sum's offset. scale: multiplier,
- * offset, shift; see dot_3x2.h. */
+ * offset, shift; see dot.h. */
 static inline uint32_t scaled(uint32_t sum, const int32_t *scale, int32_t tie)
 {
     const int32_t offset = scale[1] + (((int32_t)sum >> 31) & tie);
@@ -174,7 +174,7 @@ static ALWAYS_INLINE void one_row(const struct fully_connected_dsp_int8_params *
 {
     const int32_t inputs = p->input_channels;
     const int32_t pair = p->pair_words;
-    const int32_t tie = p->relu ? 0 : -((1 << 7) >> p->down);
+    const int32_t tie = -((1 << 7) >> p->down);
     const uint32_t min = (uint8_t)p->min * 0x01010101u;
     const uint32_t max = (uint8_t)p->max * 0x01010101u;
     const int32_t *stream = p->stream;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layers, one row at a time: four output channels by four inputs.
  *
- * Weights lie as for dot_3x2.h, whose two products out of two SMLAD with one extension are used here
+ * Weights lie as for dot.h, whose two products out of two SMLAD with one extension are used here
  * as well. With a single row the packed inputs would be used too rarely to be worth storing: they
  * are made of each word of inputs as it comes. Sums that might leave 24 bits are made of parts.
  */
@@ -20,7 +20,6 @@ struct fully_connected_dsp_int8_params {
     int32_t part; /* inputs whose sum is sure to fit 24 bits: all, or a multiple of 8 */
     int32_t down; /* 2^down is at least the number of parts; 0 .. 6 */
     int32_t pair_words; /* of the stream, for each pair of output channels */
-    int32_t relu; /* whether the outputs are -128 .. 127 with a zero point of -128 */
     int32_t min;  /* -128 .. 127 */
     int32_t max;  /* -128 .. 127 */
     const int32_t *stream;

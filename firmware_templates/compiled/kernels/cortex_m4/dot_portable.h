@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the assembly of dot_3x2.c and dot_4x2.c computes, for machines without the DSP extension. */
+#ifndef EDGEMCU_KERNELS_DOT_PORTABLE_H
+#define EDGEMCU_KERNELS_DOT_PORTABLE_H
+
+#include "dot.h"
+#include "dsp.h"
+
+enum { MOST_PIXELS = 4 };
+
+/* All sums of a block of pixels and the pair of channels at `w`; returns its scales. */
+static inline const int32_t *sum_up(const uint32_t *packed, const struct dot_run *run, int pixels,
+                                    const int32_t *w, uint32_t sum[MOST_PIXELS][2])
+{
+    for (int pixel = 0; pixel < pixels; ++pixel) {
+        sum[pixel][0] = (uint32_t)w[0];
+        sum[pixel][1] = (uint32_t)w[1];
+    }
+    w += 2;
+    for (int32_t group = 0; group < run->groups; ++group) {
+        for (int pixel = 0; pixel < pixels; ++pixel) {
+            for (int c = 0; c < 2; ++c) {
+                const uint32_t s = (uint32_t)w[c];
+                sum[pixel][c] = smlad(s, packed[pixel], sum[pixel][c]);
+                sum[pixel][c] = smlad(sxtb16(s), packed[pixels + pixel], sum[pixel][c]);
+            }
+        }
+        w += 2;
+        packed += DOT_WORDS_PER_GROUP(pixels);
+    }
+    return w;
+}
+
+static inline void run_sums(const uint32_t *packed, const struct dot_run *run, int8_t *output,
+                            int pixels)
+{
+    const int32_t *w = run->stream;
+
+    while (w != run->end) {
+        uint32_t sum[MOST_PIXELS][2];
+        const size_t bytes = (size_t)pixels * sizeof sum[0];
+        w = sum_up(packed, run, pixels, w, sum);
+        memcpy(output, sum, bytes);
+        output += bytes;
+    }
+}
+
+static inline void run_relu(const uint32_t *packed, const struct dot_run *run, int8_t *output,
+                            int pixels, int shift, int in_planes)
+{
+    const int32_t *w = run->stream;
+
+    while (w != run->end) {
+        uint32_t sum[MOST_PIXELS][2];
+        w = sum_up(packed, run, pixels, w, sum);
+        for (int c = 0; c < 2; ++c) {
+            for (int pixel = 0; pixel < pixels; ++pixel) {
+                const int32_t scaled = smmla((int32_t)sum[pixel][c], w[0], w[1]) >> shift;
+                const int16_t value = (int16_t)saturate_int8(scaled);
+                if (in_planes) {
+                    memcpy(output + c * run->step + 2 * pixel, &value, sizeof value);
+                } else {
+                    output[pixel * run->step + c] = (int8_t)value;
+                }
+            }
+            w += 2;
+        }
+        output += in_planes ? 2 * run->step : 2;
+    }
+}
+
+static inline void run_any(const uint32_t *packed, const struct dot_run *run, int8_t *output,
+                           int pixels)
+{
+    const int32_t min = (int8_t)(run->min & 0xff);
+    const int32_t max = (int8_t)(run->max & 0xff);
+    const int32_t *w = run->stream;
+
+    while (w != run->end) {
+        uint32_t sum[MOST_PIXELS][2];
+        w = sum_up(packed, run, pixels, w, sum);
+        for (int c = 0; c < 2; ++c) {
+            for (int pixel = 0; pixel < pixels; ++pixel) {
+                const int32_t total = (int32_t)sum[pixel][c];
+                const int32_t offset = w[1] - (total < 0 ? 128 : 0);
+                const int32_t value = saturate_int8(smmla(total, w[0], offset) >> w[2]);
+                output[pixel * run->step + c] =
+                    (int8_t)(value < min ? min : value > max ? max : value);
+            }
+            w += 3;
+        }
+        output += 2;
+    }
+}
+
+#endif
