@@ -245,7 +245,7 @@ def conv_then_depthwise(c: _Layer) -> Case:
         "CONV_2D",
         [x, *operands],
         (1, rows, columns, between),
-        4.0,
+        8.0,
         -128,
         padding=padding,
         stride=(stride, stride),
@@ -253,7 +253,7 @@ def conv_then_depthwise(c: _Layer) -> Case:
     )
     step = c.integer(1, 2)
     padding, outputs = c.window((rows, columns), (3, 3), (step, step))
-    operands = c.weights((1, 3, 3, between), 3, 4.0, 9)
+    operands = c.weights((1, 3, 3, between), 3, 8.0, 9)
     options = {"padding": padding, "stride": step, "depth_multiplier": 1}
     return c.finish("DEPTHWISE_CONV_2D", [first, *operands], (1, *outputs, between), **options)
 
@@ -372,7 +372,6 @@ DSP_KERNELS: tuple[tuple[str, str, type[o.Operation]], ...] = (
     ("conv_3x3_by_fours", "winograd_3x3_dsp_int8", o.Convolution),
     ("conv_3x3_by_fours", "winograd_2x4_dsp_int8", o.Convolution),
     ("depthwise_3x3", "depthwise_3x3_dsp_int8", o.DepthwiseConvolution),
-    ("depthwise_2d", "depthwise_2d_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_2d", "depthwise_pixels_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_rows", "depthwise_rows_dsp_int8", o.DepthwiseConvolution),
     ("depthwise_of_one_channel", "conv_2d_dsp_int8", o.DepthwiseConvolution),

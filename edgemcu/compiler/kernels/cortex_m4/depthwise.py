@@ -154,23 +154,6 @@ def _depthwise(operation: o.DepthwiseConvolution) -> Binding:
     )
 
 
-def _depthwise_2d(operation: o.DepthwiseConvolution) -> Binding:
-    window = operation.window
-    channels = lay.fill(np.moveaxis(operation.weights, 2, 0), 4)
-    weights = channels.reshape(-1, 4, window.taps).transpose(0, 2, 1)
-    return Binding(
-        params={
-            "window": lay.window_fields(window, operation.input_zero_point),
-            "out": lay.output_fields(operation.output),
-            "scales": lay.scale_fields(operation.scales),
-            "weights": Array(weights),
-        },
-        params_type="struct depthwise_2d_dsp_int8_params",
-        scratch_bytes=window.taps * window.input_channels if window.pads else 0,
-        overlap={0: ov.raster_overlap(window, window.input_channels)},
-    )
-
-
 KERNELS: tuple[AnyKernel, ...] = (
     Kernel(
         "depthwise_3x3_dsp_int8",
@@ -182,16 +165,6 @@ KERNELS: tuple[AnyKernel, ...] = (
         scratch=True,
         headers=("depthwise_3x3.h", "dsp.h", "../portable/window.h"),
         sources=("depthwise_3x3.c",),
-    ),
-    Kernel(
-        "depthwise_2d_dsp_int8",
-        FOLDER,
-        o.DepthwiseConvolution,
-        applies=lambda operation: operation.depth_multiplier == 1,
-        cost=lambda operation: 5.0 * operation.macs + 45.0 * operation.macs / operation.window.taps,
-        bind=_depthwise_2d,
-        scratch=True,
-        headers=("dsp.h", "../portable/requantize.h", "../portable/window.h"),
     ),
     Kernel(
         "conv_2d_dsp_int8",

@@ -86,6 +86,7 @@ def _bind(operation: o.FullyConnected) -> Binding:
             "pair_words": int(parts.stream.shape[1]),
             "min": operation.output.min,
             "max": operation.output.max,
+            "routine": "fully_connected_row" + ("_in_parts" if parts.part < inputs else ""),
             "stream": Array(parts.stream),
         },
         params_type="struct fully_connected_dsp_int8_params",

@@ -204,18 +204,14 @@ static ALWAYS_INLINE void one_row(const struct fully_connected_dsp_int8_params *
     }
 }
 
-/* One row. Sums that need no parts are the usual ones, and have a function of their own. */
-typedef void row_function(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
-                          int8_t *output);
-
-static void row_at_once(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
-                        int8_t *output)
+void fully_connected_row(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
+                         int8_t *output)
 {
     one_row(p, input, output, 0);
 }
 
-static void row_in_parts(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
-                         int8_t *output)
+void fully_connected_row_in_parts(const struct fully_connected_dsp_int8_params *p,
+                                  const int8_t *input, int8_t *output)
 {
     one_row(p, input, output, 1);
 }
@@ -223,10 +219,8 @@ static void row_in_parts(const struct fully_connected_dsp_int8_params *p, const 
 void fully_connected_dsp_int8(const struct fully_connected_dsp_int8_params *p, const int8_t *input,
                               int8_t *output)
 {
-    row_function *const one = p->part == p->input_channels ? row_at_once : row_in_parts;
-
     for (int32_t row = 0; row < p->rows; ++row) {
-        one(p, input, output);
+        p->routine(p, input, output);
         input += p->input_channels;
         output += p->output_channels;
     }

@@ -10,6 +10,14 @@
 
 #include <stdint.h>
 
+struct fully_connected_dsp_int8_params;
+
+/* One row: of sums that fit, and of parts. */
+typedef void fully_connected_routine(const struct fully_connected_dsp_int8_params *p,
+                                     const int8_t *input, int8_t *output);
+fully_connected_routine fully_connected_row;
+fully_connected_routine fully_connected_row_in_parts;
+
 /* `stream` is, for each pair of output channels: 2 biases and (inputs + 3) / 4 x 2 words of weights
  * for each part of the inputs, and per channel its multiplier, offset and shift, which are for sums
  * 2^(8 - down) too large. */
@@ -22,6 +30,7 @@ struct fully_connected_dsp_int8_params {
     int32_t pair_words; /* of the stream, for each pair of output channels */
     int32_t min;  /* -128 .. 127 */
     int32_t max;  /* -128 .. 127 */
+    fully_connected_routine *routine;
     const int32_t *stream;
 };
 
