@@ -2,7 +2,8 @@
 
     python tools/draw_memory_plans.py [FOLDER]
 
-Writes memory-plan-NETWORK.svg for the benchmark's networks, portable kernels.
+Writes memory-plan-NETWORK.svg for the benchmark's networks, portable kernels, and
+memory-plan-NETWORK-TARGET.svg for others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from edgemcu.report.model import ArenaBuffer
 from edgemcu.report.svg import memory_plan
 from edgemcu.tflite import parse_model
 
-NETWORKS = ("mobilenet-v1-0.25-96", "resnet8")
+PLANS = (
+    ("mobilenet-v1-0.25-96", "portable"),
+    ("mobilenet-v1-0.25-96", "cortex-m4"),
+    ("resnet8", "portable"),
+)
 DOCS = Path(__file__).parent.parent / "docs"
 
 # Colours of the report's light theme, and nothing but: a picture stands on its own.
@@ -31,9 +36,10 @@ svg {{ background: #fff; {variables} }}
 </style>"""
 
 
-def picture(name: str) -> str:
+def picture(name: str, target: str) -> str:
     """One SVG file."""
-    compiled = compile_model(parse_model(benchmark_network(name), name), model_digest="0" * 64)
+    graph = parse_model(benchmark_network(name), name)
+    compiled = compile_model(graph, target=target, model_digest="0" * 64)
     last = len(compiled.layers) - 1
     buffers = [
         ArenaBuffer(
@@ -71,8 +77,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=DOCS)
     folder = parser.parse_args().folder
-    for name in NETWORKS:
-        write_text(folder / f"memory-plan-{name}.svg", picture(name))
+    for name, target in PLANS:
+        suffix = "" if target == "portable" else f"-{target}"
+        write_text(folder / f"memory-plan-{name}{suffix}.svg", picture(name, target))
 
 
 if __name__ == "__main__":
