@@ -14,7 +14,7 @@ from edgemcu.compiler.kernels import Array, Field
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels.cortex_m4.rounding import rescaling
 
-HEADERS = ("dot.h", "dot_portable.h", "dsp.h", "pack.h")
+HEADERS = ("dot.h", "dot_routines.h", "dsp.h", "pack.h")
 SOURCES = ("dot.c", "dot_3x2.c", "dot_4x2.c")
 
 # Shared by all channels of a layer; each has its routines in dot_3x2.c and dot_4x2.c. Most

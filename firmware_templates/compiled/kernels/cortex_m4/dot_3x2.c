@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dot.h"
-#include "dsp.h"
+#include "dot_routines.h"
 
 #if EDGEMCU_DSP
 
@@ -10,6 +9,17 @@
  * loops of four, which are entered in their middle if there are fewer left over.
  * Frame: 0 output, 4 step, 8 end, 12 packed inputs, 16 where to enter the loop, 20 loops, 24 min,
  * 28 max. */
+#define MULTIPLY_H                                                                                 \
+    "ldmia  r0!, {r11, r12, lr}     \n" /* H of three pixels */                                    \
+    "sxtb16 r9, r9                  \n"                                                            \
+    "sxtb16 r10, r10                \n"                                                            \
+    "smlad  r3, r9, r11, r3         \n"                                                            \
+    "smlad  r4, r10, r11, r4        \n"                                                            \
+    "smlad  r5, r9, r12, r5         \n"                                                            \
+    "smlad  r6, r10, r12, r6        \n"                                                            \
+    "smlad  r7, r9, lr, r7          \n"                                                            \
+    "smlad  r8, r10, lr, r8         \n"
+
 #define GROUP                                                                                      \
     "ldr    r9, [r1], #4            \n" /* S of both channels */                                   \
     "ldr    r10, [r1], #4           \n"                                                            \
@@ -22,15 +32,7 @@
     "smlad  r6, r10, r12, r6        \n"                                                            \
     "smlad  r7, r9, lr, r7          \n"                                                            \
     "smlad  r8, r10, lr, r8         \n"                                                            \
-    "ldmia  r0!, {r11, r12, lr}     \n" /* H of three pixels */                                    \
-    "sxtb16 r9, r9                  \n"                                                            \
-    "sxtb16 r10, r10                \n"                                                            \
-    "smlad  r3, r9, r11, r3         \n"                                                            \
-    "smlad  r4, r10, r11, r4        \n"                                                            \
-    "smlad  r5, r9, r12, r5         \n"                                                            \
-    "smlad  r6, r10, r12, r6        \n"                                                            \
-    "smlad  r7, r9, lr, r7          \n"                                                            \
-    "smlad  r8, r10, lr, r8         \n"
+    MULTIPLY_H
 
 /* Bytes of one GROUP: 20 instructions of four. */
 #define GROUP_BYTES "80"
@@ -59,15 +61,7 @@
     "smlad  r8, r10, lr, r4         \n"                                                            \
     "smlad  r3, r9, r11, r3         \n"                                                            \
     "smlad  r4, r10, r11, r4        \n"                                                            \
-    "ldmia  r0!, {r11, r12, lr}     \n" /* H of three pixels */                                    \
-    "sxtb16 r9, r9                  \n"                                                            \
-    "sxtb16 r10, r10                \n"                                                            \
-    "smlad  r3, r9, r11, r3         \n"                                                            \
-    "smlad  r4, r10, r11, r4        \n"                                                            \
-    "smlad  r5, r9, r12, r5         \n"                                                            \
-    "smlad  r6, r10, r12, r6        \n"                                                            \
-    "smlad  r7, r9, lr, r7          \n"                                                            \
-    "smlad  r8, r10, lr, r8         \n"                                                            \
+    MULTIPLY_H                                                                                     \
     "ldrd   r9, r2, [sp, #16]       \n"                                                            \
     "bx     r9                      \n"
 
@@ -138,24 +132,6 @@
     "strh   r8, [r0, #4]            \n"                                                            \
     "add    r0, r0, r2              \n"
 
-#define REPEAT                                                                                     \
-    "str    r0, [sp]                \n"                                                            \
-    "cmp    r1, r12                 \n"                                                            \
-    "bne    1b                      \n"                                                            \
-    "add    sp, sp, #36             \n"                                                            \
-    "pop    {r4-r11, pc}            \n"
-
-#define ROUTINE(name, text)                                                                        \
-    ASSEMBLY void name(const uint32_t *packed IN_REGISTER, const struct dot_run *run IN_REGISTER,  \
-                       int8_t *output IN_REGISTER)                                                 \
-    {                                                                                              \
-        __asm volatile(PROLOGUE SUMS text REPEAT);                                                 \
-    }
-
-#define ROUTINES_RELU(shift)                                                                       \
-    ROUTINE(dot_3x2_relu_##shift, SCALE_RELU(#shift) PAIR_UP STORE_PAIRS)                          \
-    ROUTINE(dot_3x2_planes_##shift, SCALE_RELU(#shift) STORE_IN_PLANES)
-
 ROUTINE(dot_3x2_any, SCALE_ANY("r3", "r5", "r7") SCALE_ANY("r4", "r6", "r8") PAIR_UP
         "ldrd   r9, r10, [sp, #24]      \n" CLAMP("r3") CLAMP("r5") CLAMP("r7")
         "ldm    sp, {r0, r2, r12}       \n" STORE_PAIRS)
@@ -166,18 +142,6 @@ ROUTINE(dot_3x2_sums,
         "ldr    r12, [sp, #8]           \n")
 
 #else
-
-#include "dot_portable.h"
-
-#define ROUTINES_RELU(shift)                                                                       \
-    void dot_3x2_relu_##shift(const uint32_t *packed, const struct dot_run *run, int8_t *output)   \
-    {                                                                                              \
-        run_relu(packed, run, output, 3, shift, 0);                                                \
-    }                                                                                              \
-    void dot_3x2_planes_##shift(const uint32_t *packed, const struct dot_run *run, int8_t *output) \
-    {                                                                                              \
-        run_relu(packed, run, output, 3, shift, 1);                                                \
-    }
 
 void dot_3x2_any(const uint32_t *packed, const struct dot_run *run, int8_t *output)
 {
@@ -191,5 +155,5 @@ void dot_3x2_sums(const uint32_t *packed, const struct dot_run *run, int8_t *out
 
 #endif
 
-ROUTINES_RELU(11)
-ROUTINES_RELU(13)
+ROUTINES_RELU(3, 11)
+ROUTINES_RELU(3, 13)

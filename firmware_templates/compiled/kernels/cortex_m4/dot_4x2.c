@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dot.h"
-#include "dsp.h"
+#include "dot_routines.h"
 
 #if EDGEMCU_DSP
 
@@ -8,6 +7,20 @@
  * packed inputs do.
  * Frame: 0 output, 4 step, 8 end, 12 packed inputs, 16 where to enter the loop, 20 end of the packed
  * inputs. */
+#define MULTIPLY_H                                                                                 \
+    "ldmia  r0!, {r2, lr}           \n" /* H of four pixels */                                     \
+    "sxtb16 r11, r11                \n"                                                            \
+    "sxtb16 r12, r12                \n"                                                            \
+    "smlad  r3, r11, r2, r3         \n"                                                            \
+    "smlad  r4, r12, r2, r4         \n"                                                            \
+    "smlad  r5, r11, lr, r5         \n"                                                            \
+    "smlad  r6, r12, lr, r6         \n"                                                            \
+    "ldmia  r0!, {r2, lr}           \n"                                                            \
+    "smlad  r7, r11, r2, r7         \n"                                                            \
+    "smlad  r8, r12, r2, r8         \n"                                                            \
+    "smlad  r9, r11, lr, r9         \n"                                                            \
+    "smlad  r10, r12, lr, r10       \n"
+
 #define GROUP                                                                                      \
     "ldr    r11, [r1], #4           \n" /* S of both channels */                                   \
     "ldr    r12, [r1], #4           \n"                                                            \
@@ -22,18 +35,7 @@
     "smlad  r8, r12, r2, r8         \n"                                                            \
     "smlad  r9, r11, lr, r9         \n"                                                            \
     "smlad  r10, r12, lr, r10       \n"                                                            \
-    "ldmia  r0!, {r2, lr}           \n" /* H of four pixels */                                     \
-    "sxtb16 r11, r11                \n"                                                            \
-    "sxtb16 r12, r12                \n"                                                            \
-    "smlad  r3, r11, r2, r3         \n"                                                            \
-    "smlad  r4, r12, r2, r4         \n"                                                            \
-    "smlad  r5, r11, lr, r5         \n"                                                            \
-    "smlad  r6, r12, lr, r6         \n"                                                            \
-    "ldmia  r0!, {r2, lr}           \n"                                                            \
-    "smlad  r7, r11, r2, r7         \n"                                                            \
-    "smlad  r8, r12, r2, r8         \n"                                                            \
-    "smlad  r9, r11, lr, r9         \n"                                                            \
-    "smlad  r10, r12, lr, r10       \n"
+    MULTIPLY_H
 
 /* Bytes of one GROUP: 25 instructions of four. */
 #define GROUP_BYTES "100"
@@ -64,18 +66,7 @@
     "smlad  r10, r12, lr, r4        \n"                                                            \
     "smlad  r3, r11, r2, r3         \n"                                                            \
     "smlad  r4, r12, r2, r4         \n"                                                            \
-    "ldmia  r0!, {r2, lr}           \n" /* H of four pixels */                                     \
-    "sxtb16 r11, r11                \n"                                                            \
-    "sxtb16 r12, r12                \n"                                                            \
-    "smlad  r3, r11, r2, r3         \n"                                                            \
-    "smlad  r4, r12, r2, r4         \n"                                                            \
-    "smlad  r5, r11, lr, r5         \n"                                                            \
-    "smlad  r6, r12, lr, r6         \n"                                                            \
-    "ldmia  r0!, {r2, lr}           \n"                                                            \
-    "smlad  r7, r11, r2, r7         \n"                                                            \
-    "smlad  r8, r12, r2, r8         \n"                                                            \
-    "smlad  r9, r11, lr, r9         \n"                                                            \
-    "smlad  r10, r12, lr, r10       \n"                                                            \
+    MULTIPLY_H                                                                                     \
     "ldr    r2, [sp, #16]           \n"                                                            \
     "bx     r2                      \n"
 
@@ -135,42 +126,12 @@
     "strh   r10, [r0, #6]           \n"                                                            \
     "add    r0, r0, r2              \n"
 
-#define REPEAT                                                                                     \
-    "str    r0, [sp]                \n"                                                            \
-    "cmp    r1, r12                 \n"                                                            \
-    "bne    1b                      \n"                                                            \
-    "add    sp, sp, #36             \n"                                                            \
-    "pop    {r4-r11, pc}            \n"
-
-#define ROUTINE(name, text)                                                                        \
-    ASSEMBLY void name(const uint32_t *packed IN_REGISTER, const struct dot_run *run IN_REGISTER,  \
-                       int8_t *output IN_REGISTER)                                                 \
-    {                                                                                              \
-        __asm volatile(PROLOGUE SUMS text REPEAT);                                                 \
-    }
-
-#define ROUTINES_RELU(shift)                                                                       \
-    ROUTINE(dot_4x2_relu_##shift, SCALE_RELU(#shift) PAIR_UP STORE_PAIRS)                          \
-    ROUTINE(dot_4x2_planes_##shift, SCALE_RELU(#shift) STORE_IN_PLANES)
-
 ROUTINE(dot_4x2_sums,
         "ldr    r0, [sp]                \n"
         "stmia  r0!, {r3-r10}         \n"
         "ldr    r12, [sp, #8]           \n")
 
 #else
-
-#include "dot_portable.h"
-
-#define ROUTINES_RELU(shift)                                                                       \
-    void dot_4x2_relu_##shift(const uint32_t *packed, const struct dot_run *run, int8_t *output)   \
-    {                                                                                              \
-        run_relu(packed, run, output, 4, shift, 0);                                                \
-    }                                                                                              \
-    void dot_4x2_planes_##shift(const uint32_t *packed, const struct dot_run *run, int8_t *output) \
-    {                                                                                              \
-        run_relu(packed, run, output, 4, shift, 1);                                                \
-    }
 
 void dot_4x2_sums(const uint32_t *packed, const struct dot_run *run, int8_t *output)
 {
@@ -179,5 +140,5 @@ void dot_4x2_sums(const uint32_t *packed, const struct dot_run *run, int8_t *out
 
 #endif
 
-ROUTINES_RELU(11)
-ROUTINES_RELU(13)
+ROUTINES_RELU(4, 11)
+ROUTINES_RELU(4, 13)

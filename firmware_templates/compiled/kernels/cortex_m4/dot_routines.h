@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the assembly of dot_3x2.c and dot_4x2.c computes, for machines without the DSP extension. */
-#ifndef EDGEMCU_KERNELS_DOT_PORTABLE_H
-#define EDGEMCU_KERNELS_DOT_PORTABLE_H
+/* What dot_3x2.c and dot_4x2.c share: how their routines are put together, and the same in C for
+ * machines without the DSP extension. */
+#ifndef EDGEMCU_KERNELS_DOT_ROUTINES_H
+#define EDGEMCU_KERNELS_DOT_ROUTINES_H
 
 #include "dot.h"
 #include "dsp.h"
+
+#if EDGEMCU_DSP
+
+/* With the next pair of channels; r0 output, r1 stream, r12 its end. */
+#define REPEAT                                                                                     \
+    "str    r0, [sp]                \n"                                                            \
+    "cmp    r1, r12                 \n"                                                            \
+    "bne    1b                      \n"                                                            \
+    "add    sp, sp, #36             \n"                                                            \
+    "pop    {r4-r11, pc}            \n"
+
+#define ROUTINE(name, text)                                                                        \
+    ASSEMBLY void name(const uint32_t *packed IN_REGISTER, const struct dot_run *run IN_REGISTER,  \
+                       int8_t *output IN_REGISTER)                                                 \
+    {                                                                                              \
+        __asm volatile(PROLOGUE SUMS text REPEAT);                                                 \
+    }
+
+#define ROUTINES_RELU(pixels, shift)                                                               \
+    ROUTINE(dot_##pixels##x2_relu_##shift, SCALE_RELU(#shift) PAIR_UP STORE_PAIRS)                 \
+    ROUTINE(dot_##pixels##x2_planes_##shift, SCALE_RELU(#shift) STORE_IN_PLANES)
+
+#else
 
 enum { MOST_PIXELS = 4 };
 
@@ -92,5 +116,19 @@ static inline void run_any(const uint32_t *packed, const struct dot_run *run, in
         output += 2;
     }
 }
+
+#define ROUTINES_RELU(pixels, shift)                                                               \
+    void dot_##pixels##x2_relu_##shift(const uint32_t *packed, const struct dot_run *run,          \
+                                       int8_t *output)                                             \
+    {                                                                                              \
+        run_relu(packed, run, output, pixels, shift, 0);                                           \
+    }                                                                                              \
+    void dot_##pixels##x2_planes_##shift(const uint32_t *packed, const struct dot_run *run,        \
+                                         int8_t *output)                                           \
+    {                                                                                              \
+        run_relu(packed, run, output, pixels, shift, 1);                                           \
+    }
+
+#endif
 
 #endif
