@@ -163,7 +163,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         cost=_depthwise_cost,
         bind=_depthwise,
         scratch=True,
-        headers=("depthwise_3x3.h", "dsp.h", "../portable/window.h"),
+        headers=("depthwise_3x3.h", "planes.h", "dsp.h", "../portable/window.h"),
         sources=("depthwise_3x3.c",),
     ),
     Kernel(

@@ -209,7 +209,7 @@ KERNELS: tuple[AnyKernel, ...] = (
         cost=_cost,
         bind=_bind,
         scratch=True,
-        headers=("dsp.h", "../portable/window.h"),
+        headers=("planes.h", "dsp.h", "../portable/window.h"),
     ),
     Kernel(
         "depthwise_rows_dsp_int8",
@@ -221,6 +221,6 @@ KERNELS: tuple[AnyKernel, ...] = (
         cost=lambda operation: _cost(_as_depthwise(operation)),
         bind=lambda operation: _bind(_as_depthwise(operation)),
         scratch=True,
-        headers=("dsp.h", "../portable/window.h"),
+        headers=("planes.h", "dsp.h", "../portable/window.h"),
     ),
 )

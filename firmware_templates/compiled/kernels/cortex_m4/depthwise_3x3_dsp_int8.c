@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "depthwise_3x3_dsp_int8.h"
 
-#include "dsp.h"
-
-/* Four channels of two neighbouring pixels, a and b, as int16 in as many planes. */
-static inline void store_pair(int8_t *plane, int32_t plane_bytes, uint32_t a, uint32_t b)
-{
-    const uint32_t a02 = sxtb16(a);
-    const uint32_t b02 = sxtb16(b);
-    const uint32_t a13 = sxtb16_ror8(a);
-    const uint32_t b13 = sxtb16_ror8(b);
-    const uint32_t pairs[4] = {low_halves(a02, b02), low_halves(a13, b13), high_halves(a02, b02),
-                               high_halves(a13, b13)};
-    store_word(plane, pairs[0]);
-    store_word(plane + plane_bytes, pairs[1]);
-    store_word(plane + 2 * plane_bytes, pairs[2]);
-    store_word(plane + 3 * plane_bytes, pairs[3]);
-}
+#include "planes.h"
 
 /* What a row of planes is made of, in pairs of columns from left to right. */
 struct columns {

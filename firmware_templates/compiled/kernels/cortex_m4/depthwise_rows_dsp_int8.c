@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "depthwise_rows_dsp_int8.h"
 
-#include "dsp.h"
+#include "planes.h"
 
 enum { SCALE_WORDS = 3 };
 
@@ -324,19 +324,6 @@ ROUTINES(2, 4)
 static int32_t min(int32_t a, int32_t b)
 {
     return a < b ? a : b;
-}
-
-/* Four channels of two neighbouring columns, a and b, as int16 in as many planes. */
-static inline void store_pair(int8_t *plane, int32_t pitch, uint32_t a, uint32_t b)
-{
-    const uint32_t a02 = sxtb16(a);
-    const uint32_t b02 = sxtb16(b);
-    const uint32_t a13 = sxtb16_ror8(a);
-    const uint32_t b13 = sxtb16_ror8(b);
-    store_word(plane, low_halves(a02, b02));
-    store_word(plane + pitch, low_halves(a13, b13));
-    store_word(plane + 2 * pitch, high_halves(a02, b02));
-    store_word(plane + 3 * pitch, high_halves(a13, b13));
 }
 
 /* Where the image's columns are in a plane; the others are padding, written once for all rows. */
