@@ -36,6 +36,11 @@ svg {{ background: #fff; {variables} }}
 </style>"""
 
 
+def file_name(name: str, target: str) -> str:
+    suffix = "" if target == "portable" else f"-{target}"
+    return f"memory-plan-{name}{suffix}.svg"
+
+
 def picture(name: str, target: str) -> str:
     """One SVG file."""
     graph = parse_model(benchmark_network(name), name)
@@ -78,8 +83,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=DOCS)
     folder = parser.parse_args().folder
     for name, target in PLANS:
-        suffix = "" if target == "portable" else f"-{target}"
-        write_text(folder / f"memory-plan-{name}{suffix}.svg", picture(name, target))
+        write_text(folder / file_name(name, target), picture(name, target))
 
 
 if __name__ == "__main__":

@@ -277,10 +277,18 @@ def fully_connected_wide(c: _Layer) -> Case:
 def wide(c: _Layer) -> Case:
     """So many inputs that the largest sums take more than 24 bits."""
     rows, inputs, outputs = c.integer(1, 8), c.pick(c.integer(600, 1000), 520, 997), 5
-    x = c.input((1, rows, 1, inputs), 0.05, -128)
-    weights, bias = c.weights((outputs, 1, 1, inputs), 0, 0.05, inputs)
-    shape = (1, rows, 1, outputs)
-    case = c.finish("CONV_2D", [x, weights, bias], shape, padding="SAME", stride=(1, 1))
+    x = c.input((1, rows, 1, inputs), 0.05, 0)
+    weights = c.rng.integers(-127, 128, (outputs, 1, 1, inputs)).astype(np.int8)
+    weights[0], weights[1] = 127, -127
+    spread = np.exp(c.rng.uniform(np.log(0.3), np.log(3), outputs))
+    scales = np.float32(spread * 60 / (0.05 * 74 * 127 * np.sqrt(inputs)))
+    bias = c.rng.integers(-30_000, 30_001, outputs).astype(np.int32)
+    operands = [
+        c.builder.constant(weights, scales, axis=0),
+        c.builder.constant(bias, np.float32(scales * np.float32(0.05))),
+    ]
+    options = {"padding": "SAME", "stride": (1, 1)}
+    case = c.finish("CONV_2D", [x, *operands], (1, rows, 1, outputs), **options)
     same = [np.full((1, rows * inputs), value, np.int8).view(np.uint8) for value in (-128, 127)]
     return replace(case, inputs=np.concatenate([case.inputs, *same]))
 

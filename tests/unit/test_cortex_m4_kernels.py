@@ -78,7 +78,7 @@ def test_sample_of_every_kernel(tmp_path_factory: pytest.TempPathFactory, seeds:
 
 @pytest.mark.slow
 @BATCH
-@given(seeds=st.lists(SEEDS, min_size=60, max_size=60, unique=True))
+@given(seeds=st.lists(SEEDS, min_size=40, max_size=40, unique=True))
 def test_many_of_every_kernel(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
     check(seeds, tmp_path_factory.mktemp("many"))
 

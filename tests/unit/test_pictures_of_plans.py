@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[2]
 TOOL = runpy.run_path(str(ROOT / "tools" / "draw_memory_plans.py"))
 
 
-@pytest.mark.parametrize("name", TOOL["NETWORKS"])
-def test_pictures_are_current(name: str) -> None:
+@pytest.mark.parametrize("name, target", TOOL["PLANS"])
+def test_pictures_are_current(name: str, target: str) -> None:
     pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
-    drawn = TOOL["picture"](name)
+    drawn = TOOL["picture"](name, target)
     ElementTree.fromstring(drawn)
-    stored = (ROOT / "docs" / f"memory-plan-{name}.svg").read_text(encoding="utf-8")
+    stored = (ROOT / "docs" / TOOL["file_name"](name, target)).read_text(encoding="utf-8")
     assert drawn == stored, "run tools/draw_memory_plans.py"

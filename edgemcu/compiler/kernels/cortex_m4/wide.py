@@ -36,7 +36,8 @@ def _stream(operation: o.Convolution) -> NDArray[np.int32] | None:
     if first == 0:
         return None
     parts = rows[:, :first], rows[:, first:]
-    biases = scales.bias, np.zeros_like(scales.bias)
+    # The input's zero point is in it, times the sum of the weights: a share to each half.
+    biases = scales.bias - scales.bias // 2, scales.bias // 2
     words = []
     for part, bias in zip(parts, biases, strict=True):
         low, high = channel_bounds(part, replace(scales, bias=bias))
