@@ -9,6 +9,7 @@ from edgemcu.compiler.kernels import AnyKernel, Binding, Kernel
 from edgemcu.compiler.kernels.cortex_m4 import convolution, depthwise
 from edgemcu.compiler.kernels.cortex_m4 import dot as d
 from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER
+from edgemcu.compiler.kernels.portable_layers import is_1x1
 
 
 def _layer(operation: o.ConvolutionThenDepthwise) -> d.Dot | None:
@@ -67,7 +68,7 @@ def _bind(operation: o.ConvolutionThenDepthwise) -> Binding:
     assert constants is not None
     window, plane = second.window, _plane_bytes(operation)
     blocks = _blocks(constants, operation)
-    row = "pixels" if convolution.is_1x1(first) else "windows"
+    row = "pixels" if is_1x1(first) else "windows"
     kept = 3 * 2 * -(-window.input_channels // 2) * plane
     few = depthwise.few_bytes(window, window.input_channels)
     return Binding(

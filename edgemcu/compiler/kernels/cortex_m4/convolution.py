@@ -13,6 +13,7 @@ from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
 from edgemcu.compiler.kernels.cortex_m4 import dot as d
 from edgemcu.compiler.kernels.cortex_m4.rounding import FOLDER
+from edgemcu.compiler.kernels.portable_layers import is_1x1
 
 CONV_2D_HEADERS = (*d.HEADERS, "pack_windows.h", "../portable/window.h")
 CONV_2D_SOURCES = (*d.SOURCES, "pack_windows.c")
@@ -36,11 +37,6 @@ def layer(operation: o.Convolution) -> d.Dot | None:
 
 def applies(operation: o.Convolution) -> bool:
     return layer(operation) is not None
-
-
-def is_1x1(operation: o.Convolution) -> bool:
-    window = operation.window
-    return (window.size, window.stride) == ((1, 1), (1, 1)) and not window.pads
 
 
 def is_direct(window: o.Window) -> bool:

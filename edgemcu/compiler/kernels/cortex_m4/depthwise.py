@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
+from edgemcu.compiler.arithmetic import wrap_int32
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Field, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
@@ -50,7 +51,7 @@ def depthwise_stream(operation: o.DepthwiseConvolution) -> Stream | None:
     pairs = np.stack([scaled[:, :, 0:2], scaled[:, :, 1:3]], axis=2)
     weights = np.ascontiguousarray(pairs).view(np.int32).reshape(-1, 6)
     bias = operation.scales.bias.astype(np.int64) * 256 + scaling.nudges
-    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32)[:, None]
+    before = wrap_int32(bias).astype(np.int32)[:, None]
     return Stream(np.concatenate([before, weights, scaling.words], axis=1), scaling.variant)
 
 

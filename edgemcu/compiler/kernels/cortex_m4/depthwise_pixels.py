@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
+from edgemcu.compiler.arithmetic import wrap_int32
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
@@ -25,8 +26,8 @@ def _stream(operation: o.DepthwiseConvolution) -> NDArray[np.int32] | None:
         return None
     taps = lay.fill(rows, 4).reshape(-1, 4, operation.window.taps).transpose(0, 2, 1)
     weights = np.ascontiguousarray(taps).view(np.int32)[..., 0]
-    bias = (operation.scales.bias.astype(np.int64) * 256).astype(np.uint64).astype(np.uint32)
-    four = [lay.fill(values, 4).reshape(-1, 4) for values in (bias.view(np.int32), *factors)]
+    bias = wrap_int32(operation.scales.bias.astype(np.int64) * 256).astype(np.int32)
+    four = [lay.fill(values, 4).reshape(-1, 4) for values in (bias, *factors)]
     return np.concatenate([four[0], weights, *four[1:]], axis=1)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
+from edgemcu.compiler.arithmetic import wrap_int32
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
@@ -55,7 +56,7 @@ def stream(operation: o.DepthwiseConvolution) -> NDArray[np.int32] | None:
     swapped = np.ascontiguousarray(wide.reshape(-1, height * words, 2)[:, :, ::-1])
     weights = swapped.view(np.int32).reshape(-1, height * words)
     bias = operation.scales.bias.astype(np.int64) * 256
-    before = bias.astype(np.uint64).astype(np.uint32).view(np.int32)[:, None]
+    before = wrap_int32(bias).astype(np.int32)[:, None]
     return np.concatenate([before, weights, np.stack(factors, axis=1)], axis=1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
-from edgemcu.compiler.arithmetic import Ints
+from edgemcu.compiler.arithmetic import Ints, wrap_int32
 from edgemcu.compiler.kernels import Array, Field
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels.cortex_m4.rounding import rescaling
@@ -148,8 +148,8 @@ def weight_words(rows: NDArray[np.int8], bias: Ints) -> NDArray[np.int32] | None
     upper = even - (odd > 0)
     if np.any(odd < -127) or np.any(upper < -128):
         return None
-    before = (lay.fill(bias, 2) - 129 * odd.sum(axis=1)).astype(np.uint64).astype(np.uint32)
+    before = wrap_int32(lay.fill(bias, 2) - 129 * odd.sum(axis=1)).astype(np.int32)
     words = np.stack([-odd, upper], axis=2).astype(np.int8).reshape(wide.shape[0], -1)
     pairs = wide.shape[0] // 2
     weights = words.view(np.int32).reshape(pairs, 2, -1).transpose(0, 2, 1).reshape(pairs, -1)
-    return np.concatenate([before.view(np.int32).reshape(pairs, 2), weights], axis=1)
+    return np.concatenate([before.reshape(pairs, 2), weights], axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemcu.compiler import operations as o
+from edgemcu.compiler.arithmetic import wrap_int32
 from edgemcu.compiler.kernels import AnyKernel, Array, Binding, Kernel
 from edgemcu.compiler.kernels import layout as lay
 from edgemcu.compiler.kernels import overlap as ov
@@ -127,8 +128,7 @@ def _bias_words(operation: o.Convolution, tile: Tile) -> NDArray[np.int32]:
         sums = g.reshape(g.shape[0], 3, 3, -1, 4)[..., :2].sum(axis=(1, 3, 4))
         seen = np.stack([0 * sums[:, 2], sums[:, 2], sums[:, 1] + sums[:, 2]], axis=1)
         bias = bias - tile.lift * seen
-    scaled: NDArray[np.int64] = (bias << tile.scale_bits) & 0xFFFFFFFF
-    return scaled.astype(np.uint32).view(np.int32)
+    return wrap_int32(bias << tile.scale_bits).astype(np.int32)
 
 
 def _padded(inputs: int) -> int:

@@ -9,10 +9,7 @@
  * loops of four, which are entered in their middle if there are fewer left over.
  * Frame: 0 output, 4 step, 8 end, 12 packed inputs, 16 where to enter the loop, 20 loops, 24 min,
  * 28 max. */
-#define MULTIPLY_H                                                                                 \
-    "ldmia  r0!, {r11, r12, lr}     \n" /* H of three pixels */                                    \
-    "sxtb16 r9, r9                  \n"                                                            \
-    "sxtb16 r10, r10                \n"                                                            \
+#define MULTIPLY                                                                                   \
     "smlad  r3, r9, r11, r3         \n"                                                            \
     "smlad  r4, r10, r11, r4        \n"                                                            \
     "smlad  r5, r9, r12, r5         \n"                                                            \
@@ -20,32 +17,26 @@
     "smlad  r7, r9, lr, r7          \n"                                                            \
     "smlad  r8, r10, lr, r8         \n"
 
+#define MULTIPLY_H                                                                                 \
+    "ldmia  r0!, {r11, r12, lr}     \n" /* H of three pixels */                                    \
+    "sxtb16 r9, r9                  \n"                                                            \
+    "sxtb16 r10, r10                \n"                                                            \
+    MULTIPLY
+
 #define GROUP                                                                                      \
     "ldr    r9, [r1], #4            \n" /* S of both channels */                                   \
     "ldr    r10, [r1], #4           \n"                                                            \
     "ldr    r11, [r0], #4           \n" /* L of three pixels */                                    \
     "ldr    r12, [r0], #4           \n"                                                            \
     "ldr    lr, [r0], #4            \n"                                                            \
-    "smlad  r3, r9, r11, r3         \n"                                                            \
-    "smlad  r4, r10, r11, r4        \n"                                                            \
-    "smlad  r5, r9, r12, r5         \n"                                                            \
-    "smlad  r6, r10, r12, r6        \n"                                                            \
-    "smlad  r7, r9, lr, r7          \n"                                                            \
-    "smlad  r8, r10, lr, r8         \n"                                                            \
+    MULTIPLY                                                                                       \
     MULTIPLY_H
 
 /* Bytes of one GROUP: 20 instructions of four. */
 #define GROUP_BYTES "80"
 
 #define PROLOGUE                                                                                   \
-    "push   {r4-r11, lr}            \n"                                                            \
-    "sub    sp, sp, #36             \n"                                                            \
-    "mov    r12, r1                 \n"                                                            \
-    "ldm    r12, {r1, r3, r4, r5, r6, r7, r8, r9} \n"                                              \
-    "movs   r10, #" GROUP_BYTES " \n"                                                              \
-    "adr.w  r11, 2f                 \n"                                                            \
-    "mla    r11, r5, r10, r11       \n"                                                            \
-    "orr    r11, r11, #1            \n"                                                            \
+    BEGIN                                                                                          \
     "strd   r2, r7, [sp]            \n"                                                            \
     "strd   r3, r0, [sp, #8]        \n"                                                            \
     "strd   r11, r4, [sp, #16]      \n"                                                            \

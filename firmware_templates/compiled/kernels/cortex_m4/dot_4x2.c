@@ -7,10 +7,7 @@
  * packed inputs do.
  * Frame: 0 output, 4 step, 8 end, 12 packed inputs, 16 where to enter the loop, 20 end of the packed
  * inputs. */
-#define MULTIPLY_H                                                                                 \
-    "ldmia  r0!, {r2, lr}           \n" /* H of four pixels */                                     \
-    "sxtb16 r11, r11                \n"                                                            \
-    "sxtb16 r12, r12                \n"                                                            \
+#define MULTIPLY                                                                                   \
     "smlad  r3, r11, r2, r3         \n"                                                            \
     "smlad  r4, r12, r2, r4         \n"                                                            \
     "smlad  r5, r11, lr, r5         \n"                                                            \
@@ -21,34 +18,25 @@
     "smlad  r9, r11, lr, r9         \n"                                                            \
     "smlad  r10, r12, lr, r10       \n"
 
+#define MULTIPLY_H                                                                                 \
+    "ldmia  r0!, {r2, lr}           \n" /* H of four pixels */                                     \
+    "sxtb16 r11, r11                \n"                                                            \
+    "sxtb16 r12, r12                \n"                                                            \
+    MULTIPLY
+
 #define GROUP                                                                                      \
     "ldr    r11, [r1], #4           \n" /* S of both channels */                                   \
     "ldr    r12, [r1], #4           \n"                                                            \
     "ldr    r2, [r0], #4            \n" /* L of four pixels */                                     \
     "ldr    lr, [r0], #4            \n"                                                            \
-    "smlad  r3, r11, r2, r3         \n"                                                            \
-    "smlad  r4, r12, r2, r4         \n"                                                            \
-    "smlad  r5, r11, lr, r5         \n"                                                            \
-    "smlad  r6, r12, lr, r6         \n"                                                            \
-    "ldmia  r0!, {r2, lr}           \n"                                                            \
-    "smlad  r7, r11, r2, r7         \n"                                                            \
-    "smlad  r8, r12, r2, r8         \n"                                                            \
-    "smlad  r9, r11, lr, r9         \n"                                                            \
-    "smlad  r10, r12, lr, r10       \n"                                                            \
+    MULTIPLY                                                                                       \
     MULTIPLY_H
 
 /* Bytes of one GROUP: 25 instructions of four. */
 #define GROUP_BYTES "100"
 
 #define PROLOGUE                                                                                   \
-    "push   {r4-r11, lr}            \n"                                                            \
-    "sub    sp, sp, #36             \n"                                                            \
-    "mov    r12, r1                 \n"                                                            \
-    "ldm    r12, {r1, r3, r4, r5, r6, r7, r8, r9} \n"                                              \
-    "movs   r10, #" GROUP_BYTES " \n"                                                              \
-    "adr.w  r11, 2f                 \n"                                                            \
-    "mla    r11, r5, r10, r11       \n"                                                            \
-    "orr    r11, r11, #1            \n"                                                            \
+    BEGIN                                                                                          \
     "add    r6, r0, r6              \n"                                                            \
     "strd   r2, r7, [sp]            \n"                                                            \
     "strd   r3, r0, [sp, #8]        \n"                                                            \

@@ -9,6 +9,18 @@
 
 #if EDGEMCU_DSP
 
+/* The run's first eight members to r1 and r3 .. r9, where to enter the loop to r11; room for a frame
+ * of nine words. */
+#define BEGIN                                                                                      \
+    "push   {r4-r11, lr}            \n"                                                            \
+    "sub    sp, sp, #36             \n"                                                            \
+    "mov    r12, r1                 \n"                                                            \
+    "ldm    r12, {r1, r3, r4, r5, r6, r7, r8, r9} \n"                                              \
+    "movs   r10, #" GROUP_BYTES " \n"                                                              \
+    "adr.w  r11, 2f                 \n"                                                            \
+    "mla    r11, r5, r10, r11       \n"                                                            \
+    "orr    r11, r11, #1            \n"
+
 /* With the next pair of channels; r0 output, r1 stream, r12 its end. */
 #define REPEAT                                                                                     \
     "str    r0, [sp]                \n"                                                            \
