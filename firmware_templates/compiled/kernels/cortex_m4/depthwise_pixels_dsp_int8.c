@@ -133,12 +133,8 @@ static void one_pixel(const struct depthwise_pixels_dsp_int8_params *p, const st
     }
     if (count > 0) {
         const struct four_sums sums = sum_rest(t, x, stream + CHANNELS, count);
-        uint32_t word = four_outputs(&sums, stream, stream + CHANNELS + weights);
-        word = clamp_bytes(word, min, max);
-        for (; count > 0; --count) {
-            *output++ = (int8_t)(uint8_t)word;
-            word >>= 8;
-        }
+        const uint32_t word = four_outputs(&sums, stream, stream + CHANNELS + weights);
+        store_rest(output, clamp_bytes(word, min, max), count);
     }
 }
 

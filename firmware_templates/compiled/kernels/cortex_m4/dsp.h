@@ -50,6 +50,16 @@ static inline void store_word(int8_t *p, uint32_t word)
     memcpy(p, &word, sizeof word);
 }
 
+/* The lower n bytes of a word; returns where to go on. */
+static inline int8_t *store_rest(int8_t *p, uint32_t word, int32_t n)
+{
+    for (; n > 0; --n) {
+        *p++ = (int8_t)(uint8_t)word;
+        word >>= 8;
+    }
+    return p;
+}
+
 /* Bytes 0 and 2, sign-extended to the two halves of a word. */
 static inline uint32_t sxtb16(uint32_t x)
 {

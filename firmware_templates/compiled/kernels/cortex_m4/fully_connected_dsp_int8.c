@@ -190,15 +190,12 @@ static ALWAYS_INLINE void one_row(const struct fully_connected_dsp_int8_params *
         scales = second + pair - WORDS_BEHIND;
         const uint32_t output2 = scaled(sums.s2, scales, tie);
         const uint32_t output3 = scaled(sums.s3, scales + SCALE_WORDS, tie);
-        uint32_t word = clamp_bytes(with_bytes(output0, output1, output2, output3), min, max);
+        const uint32_t word = clamp_bytes(with_bytes(output0, output1, output2, output3), min, max);
         if (count >= 4) {
             store_word(output, word);
             output += 4;
         } else {
-            for (int32_t i = 0; i < count; ++i) {
-                *output++ = (int8_t)(uint8_t)word;
-                word >>= 8;
-            }
+            output = store_rest(output, word, count);
         }
         stream += 2 * pair;
     }

@@ -74,10 +74,7 @@ void max_pool_2d_dsp_int8(const struct pool_params *p, const int8_t *input, int8
                 output += 4;
             }
             if (c > 0) {
-                const uint32_t largest = clamp_bytes(largest_rest(&area, x, c), min, max);
-                for (int32_t i = 0; i < c; ++i) {
-                    *output++ = (int8_t)(uint8_t)(largest >> 8 * i);
-                }
+                output = store_rest(output, clamp_bytes(largest_rest(&area, x, c), min, max), c);
             }
         }
     }

@@ -75,10 +75,7 @@ static void mul_row(const void *params, const int8_t *a, const int8_t *b, int8_t
         }
         rest = n > 0 ? multiply_words(&product, load_rest(a, n), load_rest(b, n)) : 0;
     }
-    for (; n > 0; --n) {
-        *output++ = (int8_t)(uint8_t)rest;
-        rest >>= 8;
-    }
+    store_rest(output, rest, n);
 }
 
 void mul_dsp_int8(const struct mul_dsp_int8_params *p, const int8_t *a, const int8_t *b,
